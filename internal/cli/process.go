@@ -1,0 +1,83 @@
+// Package cli is redline's command line: arguments, environment and streams
+// enter, one call into a package below is made, and its result is printed.
+//
+// There is a file per command; process.go gathers what a command may touch of
+// the world outside, so that every command runs inside a test; fail.go turns
+// errors into text and exit codes.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// Process is the world outside as a command sees it.
+type Process struct {
+	// Args are the arguments after the program's name.
+	Args []string
+	// Getenv looks up the environment.
+	Getenv func(string) string
+	Stdin  io.Reader
+	// Stdout takes results, Stderr everything else.
+	Stdout, Stderr io.Writer
+	// StdoutTTY and StderrTTY say whether the stream is a terminal.
+	StdoutTTY, StderrTTY bool
+	// Signals delivers what the process is sent; nil means none.
+	Signals <-chan os.Signal
+}
+
+// OSProcess is the process that we are.
+func OSProcess() Process {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	return Process{
+		Args:      os.Args[1:],
+		Getenv:    os.Getenv,
+		Stdin:     os.Stdin,
+		Stdout:    os.Stdout,
+		Stderr:    os.Stderr,
+		StdoutTTY: term.IsTerminal(int(os.Stdout.Fd())),
+		StderrTTY: term.IsTerminal(int(os.Stderr.Fd())),
+		Signals:   signals,
+	}
+}
+
+// Interrupt is the cause of a context that ended because a signal came.
+type Interrupt struct{ Signal os.Signal }
+
+func (i Interrupt) Error() string { return fmt.Sprintf("interrupted by signal %v", i.Signal) }
+
+// Main runs one command and returns its exit code. The first signal ends the
+// command's context with an Interrupt as cause; the second ends Main at once.
+func Main(p Process) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	done := make(chan int, 1)
+	go func() { done <- run(ctx, &p) }()
+	var first os.Signal
+	for {
+		select {
+		case code := <-done:
+			return code
+		case s := <-p.Signals:
+			if first != nil {
+				return signalExit(s)
+			}
+			first = s
+			cancel(Interrupt{s})
+		}
+	}
+}
+
+func signalExit(s os.Signal) int {
+	if s == syscall.SIGTERM {
+		return ExitTerminated
+	}
+	return ExitInterrupted
+}

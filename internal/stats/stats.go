@@ -1,0 +1,68 @@
+// Package stats turns samples into estimates that say how sure they are:
+// samples enter, a result.Estimate leaves. It is pure: no clock, no
+// randomness, no input or output.
+package stats
+
+import (
+	"fmt"
+	"math"
+
+	"golang.org/x/perf/benchmath"
+
+	"redline/result"
+)
+
+// Confidence is what an interval is asked to cover; order statistics cover at
+// least this much, and the estimate states its true cover.
+const Confidence = 0.95
+
+// Median is the median of values with its order-statistic interval, which
+// assumes nothing about their distribution. Fewer than six values have no
+// interval at 95 %: the estimate then says so in a warning, with Confidence 0
+// and Low = High = Median. No values give the zero Estimate with a warning.
+//
+// Source: the interval is that of golang.org/x/perf/benchmath (AssumeNothing).
+func Median(values []float64) result.Estimate {
+	if len(values) == 0 {
+		return result.Estimate{Warnings: []string{"n=0, nothing was measured"}}
+	}
+	s := benchmath.AssumeNothing.Summary(benchmath.NewSample(values, &benchmath.DefaultThresholds), Confidence)
+	if math.IsInf(s.Lo, 0) || math.IsInf(s.Hi, 0) {
+		return result.Estimate{
+			Low: s.Center, Median: s.Center, High: s.Center, N: len(values),
+			Warnings: []string{fmt.Sprintf("n=%d, no interval (needs 6)", len(values))},
+		}
+	}
+	return result.Estimate{Low: s.Lo, Median: s.Center, High: s.Hi, Confidence: s.Confidence, N: len(values)}
+}
+
+// Ratio is the median of the ratios a[i]/b[i] of paired values with its
+// order-statistic interval: what the pairs have in common, the drift of the
+// machine, cancels. Pairs with a value that is not above 0 cannot have a ratio;
+// they are left out, and a warning counts them. It panics when a and b differ
+// in length, which is a mistake of the caller.
+func Ratio(a, b []float64) result.Estimate {
+	if len(a) != len(b) {
+		panic(fmt.Sprintf("stats: %d values paired with %d", len(a), len(b)))
+	}
+	logs := make([]float64, 0, len(a))
+	for i := range a {
+		if a[i] > 0 && b[i] > 0 {
+			logs = append(logs, math.Log(a[i]/b[i]))
+		}
+	}
+	e := Median(logs)
+	if e.N > 0 {
+		e.Low, e.Median, e.High = math.Exp(e.Low), math.Exp(e.Median), math.Exp(e.High)
+	}
+	if left := len(a) - len(logs); left > 0 {
+		e.Warnings = append(e.Warnings, fmt.Sprintf("%d pairs without a positive value were left out", left))
+	}
+	return e
+}
+
+// Differs says whether the interval of a ratio excludes 1. Without an interval
+// it is false: nothing can be told.
+func Differs(ratio result.Estimate) bool {
+	return ratio.Confidence > 0 && (ratio.Low > 1 || ratio.High < 1)
+}
