@@ -112,12 +112,12 @@ type Record struct {
 	Value []byte
 	// Time is the record's timestamp: the intended send time.
 	Time time.Time
-	// Sequence is the caller's own number for the record; the producer carries
-	// it to Acked untouched.
-	Sequence uint64
 	// Offset is set before Acked is called with a nil error; -1 when the
 	// acknowledgement level gives none.
 	Offset int64
+	// Slot is the producer's own mark, by which Send knows what belongs to the
+	// record; nobody else reads or changes it.
+	Slot any
 }
 
 // ProduceOptions is what a Producer is made for.

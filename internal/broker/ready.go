@@ -1,0 +1,184 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	readyTopic = "redline-ready"
+	// readyTimeout bounds a start; a good one takes seconds.
+	readyTimeout = 90 * time.Second
+)
+
+// awaitReady returns when a record went through the cluster: written with
+// acks=all to a topic replicated as the cluster's own are, read back, the topic
+// deleted again.
+func (b *Broker) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(b.Addrs()...),
+		kgo.DisableIdempotentWrite(),
+		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
+		kgo.MetadataMinAge(50*time.Millisecond),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{readyTopic: {0: kgo.NewOffset().AtStart()}}),
+	)
+	if err != nil {
+		return fmt.Errorf("connect to the broker: %w", err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	for _, step := range []struct {
+		does string
+		do   func(context.Context) error
+	}{
+		{"register its nodes", func(ctx context.Context) error { return retry(ctx, func() error { return b.registered(ctx, admin) }) }},
+		{"know its properties", func(ctx context.Context) error { return b.checkProperties(ctx, admin) }},
+		{"create a topic", func(ctx context.Context) error { return retry(ctx, func() error { return b.createReady(ctx, admin) }) }},
+		{"pass a record", func(ctx context.Context) error { return passRecord(ctx, client) }},
+		{"delete a topic", func(ctx context.Context) error { return retry(ctx, func() error { return deleteReady(ctx, admin) }) }},
+	} {
+		if err := step.do(ctx); err != nil {
+			if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+				return fmt.Errorf("the broker did not %s within %v: %w", step.does, readyTimeout, err)
+			}
+			return fmt.Errorf("the broker did not %s: %w", step.does, err)
+		}
+	}
+	return nil
+}
+
+// retry calls f until it succeeds, and returns its last error when ctx ends.
+func retry(ctx context.Context, f func() error) error {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
+		}
+	}
+}
+
+func (b *Broker) registered(ctx context.Context, admin *kadm.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	brokers, err := admin.ListBrokers(ctx)
+	if err != nil {
+		return err
+	}
+	if len(brokers) < b.config.Nodes {
+		return fmt.Errorf("%d of %d nodes are there", len(brokers), b.config.Nodes)
+	}
+	return nil
+}
+
+// checkProperties refuses properties that the embedded broker would ignore: a
+// figure must not be printed beside a setting that had no effect. (Apache Kafka
+// is left to judge its own.)
+func (b *Broker) checkProperties(ctx context.Context, admin *kadm.Client) error {
+	if b.config.Kind != Embedded || len(b.config.Properties) == 0 {
+		return nil
+	}
+	configs, err := admin.DescribeBrokerConfigs(ctx, 0)
+	if err != nil {
+		return err
+	}
+	known := []string{"auto.create.topics.enable", "num.partitions"}
+	for _, resource := range configs {
+		for _, c := range resource.Configs {
+			known = append(known, c.Key)
+		}
+	}
+	sort.Strings(known)
+	for key := range b.config.Properties {
+		if !slices.Contains(known, key) {
+			return fmt.Errorf("the embedded broker has no property %q: use --kafka local, or one of %s", key, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+func (b *Broker) createReady(ctx context.Context, admin *kadm.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	replication := int16(min(b.config.Nodes, 3))
+	_, err := admin.CreateTopic(ctx, 1, replication, nil, readyTopic)
+	if errors.Is(err, kerr.TopicAlreadyExists) {
+		return nil
+	}
+	return err
+}
+
+func passRecord(ctx context.Context, client *kgo.Client) error {
+	sent := &kgo.Record{Topic: readyTopic, Value: []byte("ready")}
+	if err := client.ProduceSync(ctx, sent).FirstErr(); err != nil {
+		return err
+	}
+	for {
+		fetches := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			return fmt.Errorf("read the record back: %w", context.Cause(ctx))
+		}
+		found := false
+		fetches.EachRecord(func(r *kgo.Record) { found = found || string(r.Value) == "ready" })
+		if found {
+			client.PurgeTopicsFromClient(readyTopic)
+			return nil
+		}
+	}
+}
+
+// deleteReady fails as long as the topic is in anybody's metadata.
+func deleteReady(ctx context.Context, admin *kadm.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if _, err := admin.DeleteTopic(ctx, readyTopic); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return err
+	}
+	topics, err := admin.ListTopics(ctx)
+	if err != nil {
+		return err
+	}
+	if topics.Has(readyTopic) {
+		return fmt.Errorf("the topic %s is still there", readyTopic)
+	}
+	return nil
+}
+
+// awaitAnswer returns when every address answers Kafka's protocol.
+func awaitAnswer(ctx context.Context, addrs []string) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	for _, addr := range addrs {
+		client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+		if err != nil {
+			return err
+		}
+		err = retry(ctx, func() error {
+			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+			defer cancel()
+			return client.Ping(ctx)
+		})
+		client.Close()
+		if err != nil {
+			return fmt.Errorf("%s does not answer: %w", addr, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,327 @@
+package franz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"redline/internal/client"
+)
+
+// slot holds one record from Record to its acknowledgement. It is also the
+// context of its kgo record, the one field of it that kgo hands back untouched.
+type slot struct {
+	context.Context
+	record client.Record
+	kgo    kgo.Record
+	own    []byte // RecordSize bytes
+}
+
+const (
+	// slotsAtOnce are made together, so that few objects are made.
+	slotsAtOnce = 256
+	// returnedAtOnce slots go back to the sender together.
+	returnedAtOnce = 64
+)
+
+type producer struct {
+	kgo     *kgo.Client
+	end     context.CancelFunc
+	draft   *draft
+	topic   string
+	size    int
+	acked   func(*client.Record, error)
+	promise func(*kgo.Record, error)
+	watch   *watch
+	giveUp  *time.Timer // fires when no broker has answered in time
+	dead    atomic.Pointer[error]
+
+	free []*slot // the sender's
+	done []*slot // the promises' goroutine's
+
+	mu       sync.Mutex
+	returned []*slot
+
+	// What is under way: counted up by the sender, down by the promises.
+	records, bytes atomic.Int64
+	waiting        atomic.Bool    // the sender waits for room
+	room           chan struct{}  // it may look again
+	delivered      atomic.Bool    // at least one record was acknowledged
+	reaching       sync.WaitGroup // checkReached, running or to run
+}
+
+// Producer makes a producer to one topic. An error names the property that is
+// wrong; brokers are not waited for.
+func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
+	if o.RecordSize < 0 {
+		return nil, fmt.Errorf("a record cannot have %d bytes", o.RecordSize)
+	}
+	d := newDraft(producing)
+	tuned, err := preset(o.Profile, produceTuned)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.apply(tuned, o.Properties); err != nil {
+		return nil, err
+	}
+	if err := d.settleAcks(); err != nil {
+		return nil, err
+	}
+	p := &producer{draft: d, topic: o.Topic, size: o.RecordSize, acked: o.Acked, watch: newWatch(o.Brokers, nil), room: make(chan struct{}, 1)}
+	p.promise = p.settle
+	base, end := context.WithCancel(context.Background())
+	p.end = end
+	if p.kgo, err = d.connect(o.Options, p.watch, base, d.produceOptions()...); err != nil {
+		end()
+		return nil, err
+	}
+	p.reaching.Add(1)
+	p.giveUp = time.AfterFunc(reachWithin, func() {
+		defer p.reaching.Done()
+		p.checkReached()
+	})
+	return p, nil
+}
+
+// settleAcks makes acks, idempotence and requests in flight agree, as kgo
+// requires.
+func (d *draft) settleAcks() error {
+	asked := d.explicit["enable.idempotence"]
+	if d.acks != -1 && asked == "true" {
+		return client.BadProperty("franz", "acks", showAcks(d.acks), "all, because enable.idempotence=true is asked for too")
+	}
+	if d.acks != -1 {
+		d.idempotent = false
+	}
+	if d.idempotent && d.inFlight != defaultInFlight {
+		return client.BadProperty("franz", "max.in.flight.requests.per.connection", fmt.Sprint(d.inFlight), "5 while the producer is idempotent; set enable.idempotence=false to choose another")
+	}
+	return nil
+}
+
+// produceOptions are those that follow from several properties.
+func (d *draft) produceOptions() []kgo.Opt {
+	opts := []kgo.Opt{
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		// The producer keeps its own limit, since kgo's would mix records that
+		// were never queued into the acknowledgements; kgo's count goes down a
+		// moment later, so it gets one more.
+		kgo.MaxBufferedRecords(d.maxRecords + 1),
+		kgo.RequiredAcks(map[int]kgo.Acks{-1: kgo.AllISRAcks(), 0: kgo.NoAck(), 1: kgo.LeaderAck()}[d.acks]),
+	}
+	if _, set := d.explicit["delivery.timeout.ms"]; !set {
+		opts = append(opts, kgo.RecordDeliveryTimeout(deliveryTimeout))
+	}
+	if !d.idempotent {
+		opts = append(opts, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(d.inFlight))
+	}
+	return opts
+}
+
+func (p *producer) Record() *client.Record {
+	s := p.slot()
+	s.record = client.Record{Value: s.own, Slot: s}
+	return &s.record
+}
+
+// slot takes a free one, or makes some.
+func (p *producer) slot() *slot {
+	if len(p.free) == 0 {
+		p.mu.Lock()
+		p.free, p.returned = p.returned, p.free
+		p.mu.Unlock()
+	}
+	if len(p.free) == 0 {
+		fresh := make([]slot, slotsAtOnce)
+		values := make([]byte, slotsAtOnce*p.size)
+		for i := range fresh {
+			fresh[i].Context = context.Background()
+			fresh[i].own = values[i*p.size : (i+1)*p.size : (i+1)*p.size]
+			p.free = append(p.free, &fresh[i])
+		}
+	}
+	last := len(p.free) - 1
+	s := p.free[last]
+	p.free = p.free[:last]
+	return s
+}
+
+func (p *producer) Send(ctx context.Context, r *client.Record) error {
+	s, ok := r.Slot.(*slot)
+	if !ok || &s.record != r {
+		return errors.New("a record must come from the producer that sends it")
+	}
+	size := int64(len(r.Key) + len(r.Value))
+	if err := p.wait(ctx, size); err != nil {
+		p.free = append(p.free, s)
+		return err
+	}
+	p.records.Add(1)
+	p.bytes.Add(size)
+	s.kgo = kgo.Record{Topic: p.topic, Partition: r.Partition, Key: r.Key, Value: r.Value, Timestamp: r.Time, Context: s}
+	p.kgo.Produce(context.Background(), &s.kgo, p.promise)
+	return nil
+}
+
+// wait returns when there is room for a record of size bytes.
+func (p *producer) wait(ctx context.Context, size int64) error {
+	if dead := p.dead.Load(); dead != nil {
+		return *dead
+	}
+	if p.fits(size, 1) {
+		return nil
+	}
+	return p.waitForRoom(ctx, size)
+}
+
+// fits says whether a record of size bytes may be queued beside at most
+// 1/share of the limits. Anything fits an empty queue.
+func (p *producer) fits(size, share int64) bool {
+	records := p.records.Load()
+	if records == 0 {
+		return true
+	}
+	limit := int64(p.draft.maxRecords)
+	if records >= limit-limit/8*(share-1) {
+		return false
+	}
+	return p.draft.maxBytes == 0 || p.bytes.Load()+size <= int64(p.draft.maxBytes)
+}
+
+// waitForRoom waits until an eighth of the queue is free again, not for a
+// single place: waking for each would make batches of one record.
+func (p *producer) waitForRoom(ctx context.Context, size int64) error {
+	p.waiting.Store(true)
+	defer p.waiting.Store(false)
+	p.sendNow()
+	for !p.fits(size, 2) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the send buffer of the producer stayed full: %w", context.Cause(ctx))
+		case <-p.room:
+		}
+		if dead := p.dead.Load(); dead != nil {
+			return *dead
+		}
+	}
+	return nil
+}
+
+// sendNow ends the linger of what is queued, as a full buffer does in Java:
+// waiting for more records makes no sense when none can come.
+func (p *producer) sendNow() {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = p.kgo.Flush(ended) // it only starts the flush; that ended ended is no news
+}
+
+// settle is kgo's promise: it runs once for each record, one at a time.
+func (p *producer) settle(k *kgo.Record, err error) {
+	s := k.Context.(*slot)
+	size := int64(len(k.Key) + len(k.Value))
+	if err == nil {
+		s.record.Offset = k.Offset
+		if !p.delivered.Load() {
+			p.delivered.Store(true)
+		}
+	} else {
+		s.record.Offset = -1
+		err = p.explain(err)
+	}
+	p.acked(&s.record, err)
+	p.put(s)
+	p.bytes.Add(-size)
+	p.records.Add(-1)
+	if p.waiting.Load() && p.fits(0, 2) {
+		select {
+		case p.room <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// put gives a slot back, many at a time.
+func (p *producer) put(s *slot) {
+	s.kgo = kgo.Record{}
+	p.done = append(p.done, s)
+	if len(p.done) < returnedAtOnce {
+		return
+	}
+	p.mu.Lock()
+	p.returned = append(p.returned, p.done...)
+	p.mu.Unlock()
+	p.done = p.done[:0]
+}
+
+// neverAppended marks an error of a record that no broker can have.
+type neverAppended struct{ error }
+
+func (e neverAppended) Unwrap() error { return e.error }
+
+// explain adds to an error what only this producer knows.
+func (p *producer) explain(err error) error {
+	if dead := p.dead.Load(); dead != nil {
+		return neverAppended{*dead}
+	}
+	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
+		err = fmt.Errorf("topic %q is not there (or no more): %w; create it with redline topic create, or list what is there with redline topic list", p.topic, err)
+		if !p.delivered.Load() {
+			return neverAppended{err}
+		}
+	}
+	return err
+}
+
+// checkReached gives up what is queued when no broker was ever there.
+func (p *producer) checkReached() {
+	dead := p.watch.unreachable()
+	if dead == nil {
+		return
+	}
+	p.dead.Store(&dead)
+	p.kgo.UnsafeAbortBufferedRecords() // safe: no request was ever written
+	select {
+	case p.room <- struct{}{}:
+	default:
+	}
+}
+
+func (p *producer) Flush(ctx context.Context) error {
+	if err := p.kgo.Flush(ctx); err != nil {
+		return fmt.Errorf("%d records are not acknowledged yet: %w", p.records.Load(), err)
+	}
+	return nil
+}
+
+func (p *producer) Settings() map[string]string { return p.draft.settings(p.kgo) }
+
+// settleWithin bounds how long Close waits, after the client is gone, for its
+// last promises to run; nothing but Acked holds them up.
+const settleWithin = 5 * time.Second
+
+func (p *producer) Close(ctx context.Context) error {
+	if p.giveUp.Stop() {
+		p.reaching.Done()
+	}
+	p.reaching.Wait()
+	defer p.end()
+	// Aborting waits for the answers to what was written, which an idempotent
+	// producer has to know; when ctx ends first, closing fails them too.
+	aborted := p.kgo.AbortBufferedRecords(ctx)
+	p.kgo.Close()
+	settled, cancel := context.WithTimeout(context.Background(), settleWithin)
+	defer cancel()
+	if err := p.kgo.Flush(settled); err != nil {
+		return fmt.Errorf("%d records were never settled: %w", p.records.Load(), err)
+	}
+	if aborted != nil {
+		return fmt.Errorf("closed without waiting for the broker's last answers: %w", aborted)
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+// Package libraries knows every client library that this binary has.
+//
+// A name enters ("franz", "confluent", "none"); its library leaves, or a
+// sentence about why it is not there.
+package libraries
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"redline/internal/client"
+	"redline/internal/client/franz"
+	"redline/internal/client/null"
+)
+
+// always are the libraries that need Go alone; withC adds the others.
+var always = []client.Library{franz.Library, null.Library}
+
+// all is every library of this binary by name.
+func all() map[string]client.Library {
+	byName := make(map[string]client.Library)
+	for _, library := range append(withC(), always...) {
+		byName[library.Name()] = library
+	}
+	return byName
+}
+
+// Open gives the library of that name. The error for one that is left out of
+// this binary says how to build it in, that for an unknown one lists the names.
+func Open(name string) (client.Library, error) {
+	if library, ok := all()[name]; ok {
+		return library, nil
+	}
+	if why, left := Missing()[name]; left {
+		return nil, fmt.Errorf("the client %q is not in this redline: %s", name, why)
+	}
+	return nil, fmt.Errorf("there is no client %q; take one of %s", name, strings.Join(Names(), ", "))
+}
+
+// Names are the libraries of this binary, sorted.
+func Names() []string {
+	var names []string
+	for name := range all() {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}

@@ -1,0 +1,84 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// maxNamed bounds how many names an error lists.
+const maxNamed = 10
+
+// Guard stands before everything that puts load on a cluster. It lets pass when
+// all that the cluster advertises is on this machine, and when target is the
+// cluster's id, typed by someone who has seen it. Else the error wraps
+// ErrNotAllowed and shows whose cluster this may be: its brokers, its topics,
+// and what to type.
+func (c *Cluster) Guard(ctx context.Context, target string) error {
+	if c.loopback || target != "" && target == c.id {
+		return nil
+	}
+	why := "This is not a cluster on this machine"
+	if target != "" {
+		why = fmt.Sprintf("--target %s names another cluster than this one", printable(target))
+	}
+	do := "If you mean it, add --target " + printable(c.id) + "."
+	if c.id == "" {
+		do = "It has no id to name with --target, so redline puts no load on it."
+	}
+	return notAllowed(nil, "%s: its brokers are %s, and it holds %s. %s", why, c.brokerNames(), c.topicNames(ctx), do)
+}
+
+func (c *Cluster) brokerNames() string {
+	var names []string
+	for _, b := range c.brokers {
+		names = append(names, printable(b.Address()))
+	}
+	return listed(names)
+}
+
+func (c *Cluster) topicNames(ctx context.Context) string {
+	topics, err := c.ListTopics(ctx)
+	switch {
+	case err != nil:
+		return "topics that this user may not list"
+	case len(topics) == 0:
+		return "no topics"
+	case len(topics) == 1:
+		return "1 topic (" + listed(topics) + ")"
+	}
+	return fmt.Sprintf("%d topics (%s)", len(topics), listed(topics))
+}
+
+// listed is the first names and a mark when there are more.
+func listed(names []string) string {
+	more := ""
+	if len(names) > maxNamed {
+		names, more = names[:maxNamed], ", …"
+	}
+	shown := make([]string, len(names))
+	for i, n := range names {
+		shown[i] = printable(n)
+	}
+	return strings.Join(shown, ", ") + more
+}
+
+// printable quotes what a well-behaved cluster would not send, so that a name
+// cannot pass for a part of our sentence.
+func printable(s string) string {
+	const longest = 300
+	if len(s) > longest {
+		s = s[:longest]
+	}
+	for _, r := range s {
+		if !isNameRune(r) && !strings.ContainsRune(":[]", r) {
+			return strconv.Quote(s)
+		}
+	}
+	return s
+}
+
+func isNameRune(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '_' || r == '-'
+}

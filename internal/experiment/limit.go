@@ -1,0 +1,354 @@
+// Package experiment runs trials and keeps what they found: a question enters,
+// trials leave, interleaved so that a drift of the machine meets all settings
+// alike, with an estimate of each answer.
+//
+// Its first question is the limit: how fast does this Kafka go from here, for
+// consuming and for producing, and which settings reach it.
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"redline/internal/audit"
+	"redline/internal/client"
+	"redline/internal/cluster"
+	"redline/internal/observe"
+	"redline/internal/payload"
+	"redline/internal/stats"
+	"redline/internal/term"
+	"redline/internal/workload"
+	"redline/result"
+)
+
+// Limit is the question: what is measured, where, and in which time.
+type Limit struct {
+	Cluster *cluster.Cluster
+	Brokers []string
+	// BrokerPIDs are the broker processes on this machine that are ours.
+	BrokerPIDs []int
+	Library    client.Library
+	// Topic, if not empty, is an existing topic to consume; nothing is written
+	// and nothing committed then.
+	Topic      string
+	Partitions int32
+	RecordSize int
+	// FillBytes bounds how much is written for reading, in bytes of values.
+	FillBytes int64
+	Time      time.Duration
+	Seed      uint64
+	Display   *term.Display
+}
+
+// errEnded says that a workload stopped in the middle of its trial.
+var errEnded = errors.New("the workload ended before its window did")
+
+// limitRun is a limit that goes on.
+type limitRun struct {
+	Limit
+	schedule schedule
+	watch    *observe.Watch
+	report   *result.LimitReport
+	run      uint32
+	topics   []createdTopic
+}
+
+type createdTopic struct {
+	name string
+	id   [16]byte
+}
+
+// RunLimit measures. It fills report as far as it comes, also when it fails;
+// topics it made are gone when it returns.
+func RunLimit(ctx context.Context, l Limit, report *result.LimitReport) (err error) {
+	r := &limitRun{Limit: l, report: report, run: uint32(l.Seed), watch: observe.Begin(l.BrokerPIDs)}
+	sides, grid := 2, len(consumeGrid())
+	if l.Topic != "" {
+		sides = 1
+	}
+	r.schedule = plan(l.Time, sides, grid)
+	if r.schedule.timing.window < defaultTiming.window {
+		r.warn("windows of %v are shorter than the usual 1 s: the figures scatter more", r.schedule.timing.window.Round(time.Millisecond))
+	}
+	defer func() { err = errors.Join(err, r.deleteTopics(context.WithoutCancel(ctx))) }()
+
+	ends, err := r.prepare(ctx)
+	if err != nil {
+		return err
+	}
+	consume := &side{name: "consume", grid: consumeGrid(), trial: func(ctx context.Context, s result.Setting) (result.Trial, error) {
+		return r.consumeTrial(ctx, s, ends)
+	}}
+	reached, usage, err := r.find(ctx, consume)
+	report.Limit.Consume, report.Usage.Consume = reached, usage
+	if err != nil || l.Topic != "" {
+		return err
+	}
+	target, err := r.produceTopic(ctx)
+	if err != nil {
+		return err
+	}
+	produce := &side{name: "produce", grid: produceGrid(), trial: func(ctx context.Context, s result.Setting) (result.Trial, error) {
+		return r.produceTrial(ctx, s, target)
+	}}
+	report.Limit.Produce, report.Usage.Produce, err = r.find(ctx, produce)
+	return err
+}
+
+func (r *limitRun) warn(format string, args ...any) {
+	r.report.Warnings = append(r.report.Warnings, fmt.Sprintf(format, args...))
+}
+
+// side is one of the two questions of a limit.
+type side struct {
+	name  string
+	grid  []result.Setting
+	trial func(context.Context, result.Setting) (result.Trial, error)
+}
+
+// find tries the grid, confirms the best setting against the runner-up in
+// interleaved rounds, and gives what the better of the two reached. What was
+// found before an error is returned beside it.
+func (r *limitRun) find(ctx context.Context, s *side) (*result.Reached, *result.Usage, error) {
+	tried, err := r.try(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.SortStableFunc(tried, func(a, b result.Trial) int { return compare(b.Rate(), a.Rate()) })
+	finalists := []result.Setting{tried[0].Setting}
+	if len(tried) > 1 {
+		finalists = append(finalists, tried[1].Setting)
+	}
+	trials, err := r.confirm(ctx, s, finalists)
+	reached, usage := r.reached(finalists, trials)
+	if reached != nil {
+		reached.Tried = tried
+	}
+	return reached, usage, err
+}
+
+func compare(a, b float64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// try gives each setting of the grid one quick trial. A setting that fails is
+// left out; it is an error only when all do.
+func (r *limitRun) try(ctx context.Context, s *side) ([]result.Trial, error) {
+	phase := r.Display.Phase("Try", fmt.Sprintf("%d settings to %s", len(s.grid), s.name), int64(len(s.grid)))
+	defer phase.End("")
+	var tried []result.Trial
+	var failed error
+	for i, setting := range shuffled(s.grid, r.Seed) {
+		trial, err := s.trial(ctx, setting)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			if fatal(err) {
+				return nil, err
+			}
+			failed = err
+			r.warn("%s with %d connections was left out: %v", s.name, setting.Connections, err)
+			continue
+		}
+		tried = append(tried, trial)
+		phase.Set(int64(i+1), term.Rate(trial.Rate())+"/s")
+	}
+	if len(tried) == 0 {
+		return nil, failed
+	}
+	return tried, nil
+}
+
+// fatal errors end a limit: the account broke, or the cluster is not there.
+func fatal(err error) bool {
+	var broken *AccountError
+	return errors.As(err, &broken) || errors.Is(err, cluster.ErrUnreachable) || errors.Is(err, cluster.ErrNotAllowed)
+}
+
+// confirm runs the finalists in interleaved rounds: trials[i] are those of
+// finalist i. After an error it gives the whole rounds so far.
+func (r *limitRun) confirm(ctx context.Context, s *side, finalists []result.Setting) ([][]result.Trial, error) {
+	phase := r.Display.Phase("Rounds", s.name, int64(r.schedule.rounds))
+	defer phase.End("")
+	trials := make([][]result.Trial, len(finalists))
+	for round := range r.schedule.rounds {
+		done := make([]result.Trial, len(finalists))
+		for _, i := range interleaved(round) {
+			if i >= len(finalists) {
+				continue
+			}
+			trial, err := s.trial(ctx, finalists[i])
+			if err != nil {
+				return trials, err
+			}
+			done[i] = trial
+		}
+		for i, trial := range done {
+			trials[i] = append(trials[i], trial)
+		}
+		phase.Set(int64(round+1), term.Rate(done[0].Rate())+"/s")
+	}
+	return trials, nil
+}
+
+// reached is what the better finalist came to, by its median.
+func (r *limitRun) reached(finalists []result.Setting, trials [][]result.Trial) (*result.Reached, *result.Usage) {
+	if len(trials) == 0 || len(trials[0]) == 0 {
+		return nil, nil
+	}
+	best := 0
+	if len(finalists) > 1 && stats.Median(rates(trials[1])).Median > stats.Median(rates(trials[0])).Median {
+		best = 1
+	}
+	reached := &result.Reached{
+		Client:             r.Library.Name(),
+		RecordsPerSecond:   stats.Median(rates(trials[best])),
+		MegabytesPerSecond: stats.Median(each(trials[best], result.Trial.Megabytes)),
+		CPUNsPerRecord:     stats.Median(each(trials[best], result.Trial.CPUNsPerRecord)),
+		Settings:           finalists[best],
+	}
+	var usage result.Usage
+	for _, trial := range trials[best] {
+		usage = usage.Add(trial.Usage)
+		reached.Rewinds += trial.Rewinds
+	}
+	if len(finalists) > 1 {
+		other := 1 - best
+		reached.RunnerUp = &result.RunnerUp{
+			Settings: finalists[other],
+			Ratio:    stats.Ratio(rates(trials[other]), rates(trials[best])),
+		}
+	}
+	return reached, &usage
+}
+
+func rates(trials []result.Trial) []float64 { return each(trials, result.Trial.Rate) }
+
+func each(trials []result.Trial, f func(result.Trial) float64) []float64 {
+	values := make([]float64, len(trials))
+	for i, trial := range trials {
+		values[i] = f(trial)
+	}
+	return values
+}
+
+// AccountError says that records were lost, doubled or damaged in a trial.
+type AccountError struct{ What string }
+
+func (e *AccountError) Error() string { return e.What }
+
+// account adds a trial's books to the report's, and fails when they are broken.
+func (r *limitRun) account(ledger *audit.Ledger) error {
+	a := ledger.Account(true)
+	r.report.Account = r.report.Account.Add(a)
+	if broken, what := audit.Broken(a); broken {
+		return &AccountError{what}
+	}
+	return nil
+}
+
+// consumeTrial reads the topic from its start with fresh clients.
+func (r *limitRun) consumeTrial(ctx context.Context, s result.Setting, ends map[int32]cluster.Range) (result.Trial, error) {
+	ledger := audit.NewLedger(r.report.Workload.Topic)
+	starts, until := map[int32]int64{}, map[int32]int64{}
+	for p, o := range ends {
+		if o.End > o.Start {
+			starts[p], until[p] = o.Start, o.End
+			ledger.Start(p, o.Start, o.Start)
+		}
+	}
+	wire := &client.Wire{}
+	run, err := workload.StartConsume(ctx, workload.Consume{
+		Library: r.Library,
+		Options: client.ConsumeOptions{
+			Options: r.options(s, wire), Topic: r.report.Workload.Topic, Assign: starts,
+		},
+		Consumers: min(s.Connections, len(starts)), Ledger: ledger, Until: until, Loop: starts,
+	})
+	if err != nil {
+		return result.Trial{}, err
+	}
+	read, written := wire.Read.Load(), wire.Written.Load()
+	trial, err := r.schedule.timing.measure(ctx, run, r.watch, run.Rewinds)
+	trial.Setting = s
+	trial.Usage.WireRead, trial.Usage.WireWritten = wire.Read.Load()-read, wire.Written.Load()-written
+	return trial, r.end(ctx, err, ledger, func(ctx context.Context) error {
+		_, err := run.Stop(ctx)
+		return err
+	})
+}
+
+// produceTrial writes to the topic as fast as the clients go.
+func (r *limitRun) produceTrial(ctx context.Context, s result.Setting, topic string) (result.Trial, error) {
+	r.run++
+	ledger := audit.NewLedger(topic)
+	wire := &client.Wire{}
+	run, err := r.startProducing(ctx, topic, s, wire, ledger, 0)
+	if err != nil {
+		return result.Trial{}, err
+	}
+	read, written := wire.Read.Load(), wire.Written.Load()
+	trial, err := r.schedule.timing.measure(ctx, run, r.watch, func() int64 { return 0 })
+	trial.Setting = s
+	trial.Usage.WireRead, trial.Usage.WireWritten = wire.Read.Load()-read, wire.Written.Load()-written
+	return trial, r.end(ctx, err, ledger, func(ctx context.Context) error {
+		return ignoreGivenUp(run.Stop(ctx))
+	})
+}
+
+// ignoreGivenUp drops the reason why records in flight at the end of a trial
+// were not acknowledged: we gave them up ourselves.
+func ignoreGivenUp(p workload.Produced, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// end stops a trial's workload and closes its books; what went wrong first is
+// what is returned.
+func (r *limitRun) end(ctx context.Context, err error, ledger *audit.Ledger, stop func(context.Context) error) error {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	stopErr := stop(bounded)
+	if err != nil && !errors.Is(err, errEnded) {
+		return err
+	}
+	if stopErr != nil {
+		return stopErr
+	}
+	if err != nil {
+		return err
+	}
+	return r.account(ledger)
+}
+
+func (r *limitRun) options(s result.Setting, wire *client.Wire) client.Options {
+	return client.Options{Brokers: r.Brokers, ClientID: "redline-limit", Profile: client.Tuned, Properties: maps.Clone(s.Properties), Wire: wire}
+}
+
+func (r *limitRun) startProducing(ctx context.Context, topic string, s result.Setting, wire *client.Wire, ledger *audit.Ledger, records int64) (*workload.Producing, error) {
+	source, err := payload.New(payload.Config{
+		Size: r.RecordSize, Kind: payload.Random, Partitions: r.Partitions, Run: r.run, Seed: r.Seed,
+		Acks: audit.AcksAll, Idempotent: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return workload.StartProduce(ctx, workload.Produce{
+		Library: r.Library,
+		Options: client.ProduceOptions{Options: r.options(s, wire), Topic: topic, RecordSize: r.RecordSize},
+		Threads: s.Connections, Payload: source, Records: records, Ledger: ledger,
+	})
+}

@@ -1,0 +1,133 @@
+//go:build !linux
+
+package observe
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/shirou/gopsutil/v4/cpu"
+	"github.com/shirou/gopsutil/v4/disk"
+	gohost "github.com/shirou/gopsutil/v4/host"
+	"github.com/shirou/gopsutil/v4/mem"
+	goprocess "github.com/shirou/gopsutil/v4/process"
+)
+
+// self is the CPU time of this process in seconds. Other systems than Linux
+// keep no highest resident size that can be asked for.
+func self(missing *[]string) (cpuSeconds float64, peak int64) {
+	*missing = append(*missing, "peak memory of processes")
+	p := process{pid: os.Getpid(), cpu: unknown}
+	p.update()
+	if p.cpu < 0 {
+		*missing = append(*missing, "CPU of this process")
+	}
+	return p.cpu, 0
+}
+
+// update takes a new reading of a process. When there is none any more the last
+// one stays, and missing says so.
+func (p *process) update() {
+	proc, err := goprocess.NewProcess(int32(p.pid))
+	if err == nil {
+		err = p.read(proc)
+	}
+	switch {
+	case errors.Is(err, goprocess.ErrorProcessNotRunning):
+		p.missing = gone(p.pid)
+	case err != nil:
+		p.missing = fmt.Sprintf("broker process %d (%v)", p.pid, err)
+	}
+}
+
+func (p *process) read(proc *goprocess.Process) error {
+	created, err := proc.CreateTime()
+	if err != nil {
+		return err
+	}
+	if p.started != 0 && p.started != uint64(created) {
+		return goprocess.ErrorProcessNotRunning
+	}
+	t, err := proc.Times()
+	if err != nil {
+		return err
+	}
+	p.started, p.cpu = uint64(created), t.User+t.System
+	return nil
+}
+
+// host is the busy time of all processors in CPU seconds.
+func host(missing *[]string) (busy, steal float64) {
+	*missing = append(*missing, "CPU time stolen by the hypervisor")
+	t, err := cpu.Times(false)
+	if err != nil || len(t) == 0 {
+		*missing = append(*missing, "CPU of the host")
+		return unknown, unknown
+	}
+	return t[0].User + t[0].Nice + t[0].System + t[0].Irq + t[0].Softirq, unknown
+}
+
+// machine is the CPU's name, the kernel's release and the memory in bytes; empty
+// or 0 where the system does not tell.
+func machine() (model, kernel string, memory int64) {
+	if info, err := cpu.Info(); err == nil && len(info) > 0 {
+		model = info[0].ModelName
+	}
+	if k, err := gohost.KernelVersion(); err == nil {
+		kernel = k
+	}
+	if m, err := mem.VirtualMemory(); err == nil {
+		memory = int64(m.Total)
+	}
+	return model, kernel, memory
+}
+
+// CPUQuota is how many CPUs' time this process may use; always 0 here: only
+// Linux has quotas that redline knows.
+func CPUQuota() float64 { return 0 }
+
+// FreeMemory is how many bytes a new process could use without swapping; 0 means
+// not known.
+func FreeMemory() int64 {
+	m, err := mem.VirtualMemory()
+	if err != nil {
+		return 0
+	}
+	return int64(m.Available)
+}
+
+// FreeDisk is how many bytes may still be written below path. A path that does
+// not exist yet is asked for by the nearest folder above that does.
+func FreeDisk(path string) (int64, error) {
+	u, err := diskOf(path)
+	if err != nil {
+		return 0, err
+	}
+	return int64(u.Free), nil
+}
+
+// Filesystem is the kind of file system that path is on ("apfs", "NTFS"). A path
+// that does not exist yet is asked for by the nearest folder above that does.
+func Filesystem(path string) (string, error) {
+	u, err := diskOf(path)
+	if err != nil {
+		return "", err
+	}
+	if u.Fstype == "" {
+		return "", fmt.Errorf("cannot see what file system %s is on: the system does not say", path)
+	}
+	return u.Fstype, nil
+}
+
+func diskOf(path string) (*disk.UsageStat, error) {
+	path, err := existing(path)
+	if err != nil {
+		return nil, err
+	}
+	u, err := disk.Usage(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot see how full %s is: %w", path, err)
+	}
+	return u, nil
+}

@@ -1,0 +1,159 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"redline/internal/term"
+	"redline/result"
+)
+
+// LimitHead is the first line of a limit: what is measured.
+func LimitHead(e result.Environment, w result.Workload) string {
+	parts := []string{"redline", kafkaName(e), fmt.Sprintf("%d CPUs", e.CPUs)}
+	if w.RecordBytes > 0 {
+		parts = append(parts, fmt.Sprintf("%d B records", w.RecordBytes))
+	}
+	if w.Partitions > 0 {
+		parts = append(parts, fmt.Sprintf("%d partitions", w.Partitions))
+	}
+	return strings.Join(parts, " · ")
+}
+
+func kafkaName(e result.Environment) string {
+	name := e.Kafka
+	if e.Nodes > 0 {
+		name += fmt.Sprintf(", %d node%s", e.Nodes, plural(e.Nodes))
+	}
+	if e.Storage != "" {
+		name += ", log in " + e.Storage
+	}
+	return name
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// Limit writes what a limit found as text.
+func Limit(w io.Writer, r result.LimitReport) {
+	if r.Limit.Consume == nil && r.Limit.Produce == nil {
+		return
+	}
+	fmt.Fprintf(w, "%-20s%9s   %-18s%6s   %s\n", "LIMIT", "records/s", "95 % interval", "MB/s", "CPU ns/record")
+	side(w, "consume", r.Limit.Consume)
+	side(w, "produce", r.Limit.Produce)
+	reachedWith(w, "consume", r.Limit.Consume)
+	reachedWith(w, "produce", r.Limit.Produce)
+	usedBy(w, "consume", r.Usage.Consume, r.Limit.Consume)
+	usedBy(w, "produce", r.Usage.Produce, r.Limit.Produce)
+	fmt.Fprintf(w, "ACCOUNT  %s\n", Account(r.Account))
+	for _, warning := range r.Warnings {
+		fmt.Fprintf(w, "note     %s\n", warning)
+	}
+}
+
+func side(w io.Writer, name string, reached *result.Reached) {
+	if reached == nil {
+		return
+	}
+	rate := reached.RecordsPerSecond
+	interval := fmt.Sprintf("n=%d, no interval", rate.N)
+	if rate.Confidence > 0 {
+		interval = term.Rate(rate.Low) + " – " + term.Rate(rate.High)
+	}
+	fmt.Fprintf(w, "  %-9s%-9s%9s   %-18s%6s   %s\n", name, reached.Client,
+		term.Rate(rate.Median), interval,
+		digits(reached.MegabytesPerSecond.Median, 3), digits(reached.CPUNsPerRecord.Median, 3))
+}
+
+func reachedWith(w io.Writer, name string, reached *result.Reached) {
+	if reached == nil {
+		return
+	}
+	fmt.Fprintf(w, "  %-9sreached with %s\n", name, Setting(reached.Settings))
+	if reached.RunnerUp != nil {
+		fmt.Fprintf(w, "  %-9snext best    %s\n", "", Setting(reached.RunnerUp.Settings))
+		fmt.Fprintf(w, "  %-9s             %s (%d rounds)\n", "", against(reached.RunnerUp.Ratio), reached.RunnerUp.Ratio.N)
+	}
+	if reached.Rewinds > 0 {
+		fmt.Fprintf(w, "  %-9sread again from the start %d times inside the windows\n", "", reached.Rewinds)
+	}
+}
+
+// against says how a ratio to the best reads. Without a margin that was asked
+// for, "no difference" cannot be claimed: only whether one was seen.
+func against(ratio result.Estimate) string {
+	if ratio.Confidence == 0 {
+		return fmt.Sprintf("n=%d, could not tell a difference", ratio.N)
+	}
+	span := fmt.Sprintf("%+.0f – %+.0f %%", 100*(ratio.Low-1), 100*(ratio.High-1))
+	if ratio.Low <= 1 && 1 <= ratio.High {
+		return "~ could not tell them apart: " + span
+	}
+	return fmt.Sprintf("%+.0f %% (%s)", 100*(ratio.Median-1), span)
+}
+
+// Setting writes a configuration in the words of a command line.
+func Setting(s result.Setting) string {
+	parts := []string{fmt.Sprintf("%d connection%s", s.Connections, plural(s.Connections))}
+	keys := make([]string, 0, len(s.Properties))
+	for key := range s.Properties {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		if words, ok := settingWords[key]; ok {
+			parts = append(parts, fmt.Sprintf(words, value(s.Properties[key])))
+		} else {
+			parts = append(parts, key+"="+s.Properties[key])
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+var settingWords = map[string]string{
+	"fetch.max.bytes":           "%s a fetch",
+	"max.partition.fetch.bytes": "%s a partition",
+	"batch.size":                "%s batches",
+	"linger.ms":                 "linger %s ms",
+	"acks":                      "acks=%s",
+}
+
+// value writes round sizes as KiB or MiB and leaves the rest as it is.
+func value(v string) string {
+	n, err := strconv.ParseInt(v, 10, 64)
+	switch {
+	case err != nil || n < 1<<10:
+		return v
+	case n%1000 == 0:
+		return term.Count(n) + " B"
+	}
+	return term.Bytes(n)
+}
+
+func usedBy(w io.Writer, name string, u *result.Usage, reached *result.Reached) {
+	if u == nil || reached == nil {
+		return
+	}
+	head := "USED BY"
+	if name == "produce" {
+		head = ""
+	}
+	fmt.Fprintf(w, "%-9s%-9s%s\n", head, name, cpu(*u, 0))
+	fmt.Fprintf(w, "%-9s%-9sGC %.0f %% of the client's CPU, peak RSS %s client%s\n", "", "",
+		100*max(0, u.GCShare), size(u.ClientPeakRSS), brokerRSS(*u))
+}
+
+func brokerRSS(u result.Usage) string {
+	if u.BrokerPeakRSS <= 0 {
+		return ""
+	}
+	return ", " + size(u.BrokerPeakRSS) + " broker"
+}

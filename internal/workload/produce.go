@@ -1,0 +1,442 @@
+package workload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"redline/internal/audit"
+	"redline/internal/client"
+	"redline/internal/latency"
+	"redline/internal/pace"
+	"redline/internal/payload"
+)
+
+// Produce says what is to be written, by what, and how much of it.
+type Produce struct {
+	Library client.Library
+	// Options is the template for each producer; Acked is the run's own.
+	Options client.ProduceOptions
+	// Threads is the number of producers, each with a goroutine of its own.
+	Threads int
+	Payload *payload.Source
+	// Pace, if not nil, gives each thread its schedule; nil is a closed loop.
+	Pace func(thread int) pace.Pacer
+	// Records is how many to send in all; 0 goes on until Stop.
+	Records int64
+	Ledger  *audit.Ledger
+	// Warmup leaves the first so many acknowledged records out of the steady
+	// counts.
+	Warmup int64
+}
+
+// Producing is a run of producers that goes on until it is stopped or has sent
+// what was asked for.
+type Producing struct {
+	spec    Produce
+	clock   clock // its base is the start of the run
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	threads []*thread
+	running sync.WaitGroup
+	done    chan struct{}
+	sampler *sampler
+	errs    chan error
+
+	settings map[string]string
+	claimed  atomic.Int64 // records that threads have taken to send
+
+	mu         sync.Mutex
+	errors     map[string]int64 // why records were not acknowledged
+	firstError error
+}
+
+// Acks is what was acknowledged over some part of a run.
+type Acks struct {
+	Records, Bytes int64
+	// Sum and Max are of latency from the intended send time.
+	Sum, Max time.Duration
+}
+
+// Produced is what a run of producers came to.
+type Produced struct {
+	Profile Profile
+	Wall    time.Duration
+	// Acked is all that was acknowledged, within Elapsed of the start; Latency
+	// its distribution.
+	Acked   Acks
+	Elapsed time.Duration
+	Latency *latency.Histogram
+	// Steady is what was acknowledged after Warmup records, within
+	// SteadyElapsed, and SteadyLatency its distribution; nil without Warmup.
+	Steady        Acks
+	SteadyElapsed time.Duration
+	SteadyLatency *latency.Histogram
+
+	Failed, Indeterminate int64
+	// Errors counts the reasons of records that were not acknowledged.
+	Errors   map[string]int64
+	Settings map[string]string
+}
+
+// StartProduce makes the producers and lets them write. They go on until Stop,
+// until ctx ends or until Records were sent and answered; then Done is closed.
+// The caller must call Stop in every case.
+func StartProduce(ctx context.Context, spec Produce) (*Producing, error) {
+	p := &Producing{spec: spec, done: make(chan struct{}), errs: make(chan error, spec.Threads), errors: map[string]int64{}}
+	p.ctx, p.cancel = context.WithCancelCause(ctx)
+	for i := range spec.Threads {
+		if err := p.addThread(uint16(i)); err != nil {
+			p.cancel(err)
+			p.closeThreads(context.WithoutCancel(ctx))
+			return nil, err
+		}
+	}
+	p.clock = newClock()
+	p.sampler = startSampling(p.clock.base, func() (int64, int64) {
+		a := p.Acked()
+		return a.Records, a.Bytes
+	})
+	for _, t := range p.threads {
+		p.running.Go(t.run)
+	}
+	go func() {
+		p.running.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+func (p *Producing) addThread(id uint16) error {
+	t := &thread{producing: p, id: id}
+	t.generator = p.spec.Payload.Producer(id, p.spec.Ledger)
+	t.pace, t.claim = pace.Closed{}, closedClaim
+	if p.spec.Pace != nil {
+		t.pace, t.claim = p.spec.Pace(int(id)), 1
+	}
+	if p.spec.Warmup > 0 {
+		t.warmup = max(1, p.spec.Warmup/int64(p.spec.Threads))
+	}
+	options := p.spec.Options
+	options.Acked = t.acked
+	producer, err := p.spec.Library.Producer(options)
+	if err != nil {
+		return fmt.Errorf("cannot start producer %d: %w", id, err)
+	}
+	t.producer = producer
+	if p.settings == nil {
+		p.settings = producer.Settings()
+	}
+	p.threads = append(p.threads, t)
+	return nil
+}
+
+// Done is closed when every thread has ended and all it sent is answered.
+func (p *Producing) Done() <-chan struct{} { return p.done }
+
+// Acked is what has been acknowledged so far.
+func (p *Producing) Acked() Acks {
+	var sum Acks
+	for _, t := range p.threads {
+		t.mu.Lock()
+		sum.add(t.total)
+		t.mu.Unlock()
+	}
+	return sum
+}
+
+// Records is the number of records acknowledged so far.
+func (p *Producing) Records() int64 { return p.Acked().Records }
+
+// Bytes is the sum of their keys and values.
+func (p *Producing) Bytes() int64 { return p.Acked().Bytes }
+
+// Window is what has been acknowledged since the last call of Window.
+func (p *Producing) Window() Acks {
+	var sum Acks
+	for _, t := range p.threads {
+		t.mu.Lock()
+		sum.add(t.window)
+		t.window = Acks{}
+		t.mu.Unlock()
+	}
+	return sum
+}
+
+// Errors counts so far why records were not acknowledged.
+func (p *Producing) Errors() map[string]int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	counts := make(map[string]int64, len(p.errors))
+	for reason, n := range p.errors {
+		counts[reason] = n
+	}
+	return counts
+}
+
+// Latency is the distribution so far.
+func (p *Producing) Latency() *latency.Histogram {
+	return p.merge(func(t *thread) *latency.Recorder { return &t.latency })
+}
+
+func (p *Producing) merge(of func(*thread) *latency.Recorder) *latency.Histogram {
+	parts := make([]*latency.Histogram, len(p.threads))
+	for i, t := range p.threads {
+		parts[i] = of(t).Read()
+	}
+	return latency.Merge(parts...)
+}
+
+// Stop ends the sending, waits within the bound of ctx until what was sent is
+// answered or given up, and says what the run came to. The error is the first
+// that ended a thread, or the first reason why a record was not acknowledged.
+func (p *Producing) Stop(ctx context.Context) (Produced, error) {
+	p.cancel(context.Canceled)
+	<-p.done
+	err := p.closeThreads(ctx)
+	profile := p.sampler.finish()
+	produced := Produced{Profile: profile, Wall: time.Since(p.clock.base), Settings: p.settings, Acked: p.Acked(), Latency: p.Latency()}
+	for _, t := range p.threads {
+		t.mu.Lock()
+		produced.Elapsed = max(produced.Elapsed, t.lastAck)
+		produced.Failed += t.failed
+		produced.Indeterminate += t.indeterminate
+		t.mu.Unlock()
+	}
+	p.addSteady(&produced)
+	produced.Errors = p.Errors()
+	select {
+	case first := <-p.errs:
+		err = first
+	default:
+		if err == nil && p.firstError != nil {
+			err = p.firstError
+		}
+	}
+	return produced, err
+}
+
+// addSteady fills in what came after the warm-up.
+func (p *Producing) addSteady(produced *Produced) {
+	if p.spec.Warmup <= 0 {
+		return
+	}
+	produced.SteadyLatency = p.merge(func(t *thread) *latency.Recorder { return &t.steady })
+	first := produced.Elapsed
+	for _, t := range p.threads {
+		if t.afterWarmup.Records > 0 {
+			produced.Steady.add(t.afterWarmup)
+			first = min(first, t.steadySince)
+		}
+	}
+	produced.SteadyElapsed = produced.Elapsed - first
+}
+
+func (p *Producing) closeThreads(ctx context.Context) error {
+	errs := make([]error, len(p.threads))
+	var closing sync.WaitGroup
+	for i, t := range p.threads {
+		closing.Go(func() { errs[i] = t.producer.Close(ctx) })
+	}
+	closing.Wait()
+	return errors.Join(errs...)
+}
+
+// fail notes why a record was not acknowledged.
+func (p *Producing) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.errors[err.Error()]++
+	if p.firstError == nil {
+		p.firstError = err
+	}
+}
+
+func (a *Acks) add(b Acks) {
+	a.Records += b.Records
+	a.Bytes += b.Bytes
+	a.Sum += b.Sum
+	a.Max = max(a.Max, b.Max)
+}
+
+func (a *Acks) one(bytes int, d time.Duration) {
+	a.Records++
+	a.Bytes += int64(bytes)
+	a.Sum += d
+	a.Max = max(a.Max, d)
+}
+
+// clock reads the time of day as cheaply as the monotonic clock.
+type clock struct {
+	base time.Time
+	unix int64
+}
+
+func newClock() clock {
+	now := time.Now()
+	return clock{now, now.UnixNano()}
+}
+
+// now is the time in Unix nanoseconds; it does not step when the wall clock is
+// set while the run goes on.
+func (c clock) now() int64 { return c.unix + int64(time.Since(c.base)) }
+
+// thread is one producer and the goroutine that feeds it.
+type thread struct {
+	producing *Producing
+	id        uint16
+	producer  client.Producer
+	generator *payload.Generator
+	pace      pace.Pacer
+	claim     int64 // how many records are taken from the run's number at a time
+
+	// The rest is written by the producer's acknowledging goroutine and read by
+	// others.
+	mu                    sync.Mutex
+	total, window         Acks
+	warmup                int64 // this thread's share of Produce.Warmup
+	afterWarmup           Acks
+	steadySince, lastAck  time.Duration // from the start of the run
+	failed, indeterminate int64
+	latency, steady       latency.Recorder
+}
+
+// closedClaim is how many records a thread takes from the common number at a
+// time in a closed loop; it looks at the clock once for all of them. In an open
+// loop each record has its own moment.
+const closedClaim = 16
+
+func (t *thread) run() {
+	p := t.producing
+	if err := t.send(); err != nil && p.ctx.Err() == nil {
+		select {
+		case p.errs <- err:
+		default:
+		}
+		p.cancel(err)
+	}
+	if p.ctx.Err() == nil {
+		if err := t.producer.Flush(p.ctx); err != nil && p.ctx.Err() == nil {
+			p.fail(err)
+		}
+	}
+}
+
+// send writes records until there are no more to send or the run ends.
+func (t *thread) send() error {
+	began, sent := time.Now(), int64(0)
+	for {
+		n := t.take()
+		if n == 0 {
+			return nil
+		}
+		wait, stop := t.pace.Pace(time.Since(began), sent)
+		if stop || !sleep(t.producing.ctx, wait) {
+			return nil
+		}
+		now := t.producing.clock.now()
+		for i := range n {
+			if err := t.one(t.due(began, sent+i, now)); err != nil {
+				return err
+			}
+		}
+		sent += n
+	}
+}
+
+// due is the intended send time of a record: its slot in an open loop, now in
+// a closed one.
+func (t *thread) due(began time.Time, number, now int64) int64 {
+	if schedule, open := t.pace.(interface{ Due(int64) time.Duration }); open {
+		return t.producing.clock.unix + int64(began.Sub(t.producing.clock.base)+schedule.Due(number))
+	}
+	return now
+}
+
+// take claims the next few records of the run; 0 when none are left.
+func (t *thread) take() int64 {
+	p := t.producing
+	if p.ctx.Err() != nil {
+		return 0
+	}
+	if p.spec.Records <= 0 {
+		return t.claim
+	}
+	end := p.claimed.Add(t.claim)
+	return max(0, min(t.claim, p.spec.Records-(end-t.claim)))
+}
+
+// one makes a record, due at now, and sends it.
+func (t *thread) one(now int64) error {
+	r := t.producer.Record()
+	r.Value, r.Key, r.Partition = t.generator.Next(r.Value, now)
+	r.Time = time.Unix(0, now)
+	if err := t.producer.Send(t.producing.ctx, r); err != nil {
+		t.generator.Failed(r.Partition, r.Value)
+		if t.producing.ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("producer %d could not send: %w", t.id, err)
+	}
+	return nil
+}
+
+// acked is told by the client what became of a record.
+func (t *thread) acked(r *client.Record, err error) {
+	if err != nil {
+		t.lost(r, err)
+		return
+	}
+	t.generator.Acked(r.Partition, r.Value, r.Offset)
+	now := t.producing.clock.now()
+	d, at := time.Duration(now-r.Time.UnixNano()), time.Duration(now-t.producing.clock.unix)
+	bytes := len(r.Value) + len(r.Key)
+	t.latency.Observe(d)
+	t.mu.Lock()
+	t.total.one(bytes, d)
+	t.window.one(bytes, d)
+	t.lastAck = at
+	steady := t.warmup > 0 && t.total.Records > t.warmup
+	if steady {
+		if t.afterWarmup.Records == 0 {
+			t.steadySince = at
+		}
+		t.afterWarmup.one(bytes, d)
+	}
+	t.mu.Unlock()
+	if steady {
+		t.steady.Observe(d)
+	}
+}
+
+// lost notes a record that was not acknowledged.
+func (t *thread) lost(r *client.Record, err error) {
+	t.mu.Lock()
+	if t.producing.spec.Library.Outcome(err) == client.Failed {
+		t.failed++
+		t.generator.Failed(r.Partition, r.Value)
+	} else {
+		t.indeterminate++
+		t.generator.Indeterminate(r.Partition, r.Value)
+	}
+	t.mu.Unlock()
+	t.producing.fail(err)
+}
+
+// sleep waits and says whether the run still goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,140 @@
+package workload
+
+import (
+	"sync"
+	"time"
+)
+
+// Bin is the width of the samples that steady state is judged on.
+const Bin = 100 * time.Millisecond
+
+// Span is a part of a run and what was counted in it.
+type Span struct {
+	// From and To are measured from the start of the run.
+	From, To time.Duration
+	Records  int64
+	Bytes    int64
+}
+
+// Rate is records per second; 0 for an empty span.
+func (s Span) Rate() float64 { return perSecond(s.Records, s.To-s.From) }
+
+// ByteRate is bytes per second; 0 for an empty span.
+func (s Span) ByteRate() float64 { return perSecond(s.Bytes, s.To-s.From) }
+
+func perSecond(n int64, d time.Duration) float64 {
+	if d <= 0 {
+		return 0
+	}
+	return float64(n) / d.Seconds()
+}
+
+// point is a cumulative count at a moment of the run.
+type point struct {
+	at             time.Duration
+	records, bytes int64
+}
+
+// Profile is how a run's count grew: one cumulative point per Bin.
+type Profile struct{ points []point }
+
+// add appends a point; moments must not go back.
+func (p *Profile) add(at time.Duration, records, bytes int64) {
+	p.points = append(p.points, point{at, records, bytes})
+}
+
+// Active is the span from the last moment without a record to the first moment
+// with all of them. It is empty when nothing was counted.
+func (p *Profile) Active() Span {
+	first, last := p.active()
+	return p.span(first, last)
+}
+
+// Steady is the part of Active that is judged stationary, by the rule of quick
+// trials: warm-up ends when two successive spans of 200 ms agree within 10 %,
+// and not before 0.4 s. settled is false when that never happens, as with a
+// client that delivers in bursts; the span is Active then.
+func (p *Profile) Steady() (steady Span, settled bool) {
+	first, last := p.active()
+	const width = int(200 * time.Millisecond / Bin)
+	for i := first + 2*width; i+width <= last; i++ {
+		a, b := p.span(i-2*width, i-width).Rate(), p.span(i-width, i).Rate()
+		if a > 0 && b > 0 && within(a, b, 0.10) && p.points[i].at-p.points[first].at >= 400*time.Millisecond {
+			return p.span(i, last), true
+		}
+	}
+	return p.span(first, last), false
+}
+
+func within(a, b, margin float64) bool {
+	if a > b {
+		a, b = b, a
+	}
+	return b-a <= margin*b
+}
+
+// active gives the indexes that bound the part in which the count grew.
+func (p *Profile) active() (first, last int) {
+	n := len(p.points)
+	if n == 0 {
+		return 0, 0
+	}
+	total := p.points[n-1].records
+	for first = 0; first+1 < n && p.points[first+1].records == 0; first++ {
+	}
+	for last = n - 1; last > first && p.points[last-1].records == total; last-- {
+	}
+	return first, last
+}
+
+func (p *Profile) span(i, j int) Span {
+	if len(p.points) == 0 {
+		return Span{}
+	}
+	a, b := p.points[i], p.points[j]
+	return Span{From: a.at, To: b.at, Records: b.records - a.records, Bytes: b.bytes - a.bytes}
+}
+
+// sampler fills a Profile while a run goes on.
+type sampler struct {
+	mu      sync.Mutex
+	profile Profile
+	stop    chan struct{}
+	done    chan struct{}
+}
+
+// startSampling calls count every Bin until finish is called.
+func startSampling(began time.Time, count func() (records, bytes int64)) *sampler {
+	s := &sampler{stop: make(chan struct{}), done: make(chan struct{})}
+	sample := func() {
+		records, bytes := count()
+		s.mu.Lock()
+		s.profile.add(time.Since(began), records, bytes)
+		s.mu.Unlock()
+	}
+	sample()
+	go func() {
+		defer close(s.done)
+		tick := time.NewTicker(Bin)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				sample()
+			case <-s.stop:
+				sample()
+				return
+			}
+		}
+	}()
+	return s
+}
+
+// finish takes the last sample and gives the whole profile.
+func (s *sampler) finish() Profile {
+	close(s.stop)
+	<-s.done
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.profile
+}

@@ -1,0 +1,168 @@
+package result
+
+import "time"
+
+// LimitSchema names the form of a LimitReport in JSON. Fields are only added
+// within a version.
+const LimitSchema = "redline.limit/v1"
+
+// LimitReport is what `redline limit` found: always one object, also when it
+// failed.
+type LimitReport struct {
+	Schema string `json:"schema"`
+	// Version is that of the redline that measured.
+	Version string `json:"version"`
+	// Error is why there is no, or only a partial, result; nil when all was
+	// measured.
+	Error       *string     `json:"error"`
+	Limit       Limit       `json:"limit"`
+	Usage       LimitUsage  `json:"usage"`
+	Environment Environment `json:"environment"`
+	Workload    Workload    `json:"workload"`
+	// Account is the books of all trials together.
+	Account  Account  `json:"account"`
+	Warnings []string `json:"warnings"`
+}
+
+// Limit holds the two sides; a side that was not measured is nil.
+type Limit struct {
+	Consume *Reached `json:"consume,omitempty"`
+	Produce *Reached `json:"produce,omitempty"`
+}
+
+// LimitUsage says who used the CPU in the confirming trials of the best setting
+// of each side, added up.
+type LimitUsage struct {
+	Consume *Usage `json:"consume,omitempty"`
+	Produce *Usage `json:"produce,omitempty"`
+}
+
+// Workload is what was asked of the cluster.
+type Workload struct {
+	Topic       string `json:"topic"`
+	Partitions  int    `json:"partitions"`
+	RecordBytes int    `json:"record_bytes"`
+	// Records is how many the topic held when it was read.
+	Records int64 `json:"records"`
+}
+
+// Reached is a rate and the settings that reached it.
+type Reached struct {
+	Client             string   `json:"client"`
+	RecordsPerSecond   Estimate `json:"records_per_second"`
+	MegabytesPerSecond Estimate `json:"megabytes_per_second"` // 10^6 bytes of key and value
+	CPUNsPerRecord     Estimate `json:"cpu_ns_per_record"`    // of the client's process
+	Settings           Setting  `json:"settings"`
+	// RunnerUp is the setting it was confirmed against; nil if there was none.
+	RunnerUp *RunnerUp `json:"runner_up,omitempty"`
+	// Tried are the quick trials that the two were chosen from.
+	Tried []Trial `json:"tried"`
+	// Rewinds is how often reading began anew inside the confirming trials.
+	Rewinds int64 `json:"rewinds"`
+}
+
+// RunnerUp is a setting that came second, and how far behind.
+type RunnerUp struct {
+	Settings Setting `json:"settings"`
+	// Ratio is its rate over the best one's, paired by round.
+	Ratio Estimate `json:"ratio"`
+}
+
+// Setting is one configuration of a client.
+type Setting struct {
+	// Connections is the number of client instances, each with a connection of
+	// its own to every broker.
+	Connections int `json:"connections"`
+	// Properties are those set on purpose, in Java's spelling.
+	Properties map[string]string `json:"properties"`
+}
+
+// Trial is one execution of one setting.
+type Trial struct {
+	Setting Setting       `json:"setting"`
+	Warmup  time.Duration `json:"warmup_ns"`
+	Window  time.Duration `json:"window_ns"`
+	// Records and Bytes were counted in the window, each record once.
+	Records int64 `json:"records"`
+	Bytes   int64 `json:"bytes"`
+	// Usage is that of the window.
+	Usage   Usage  `json:"usage"`
+	Rewinds int64  `json:"rewinds,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+// Rate is records per second in the window; 0 for an empty one.
+func (t Trial) Rate() float64 {
+	if t.Window <= 0 {
+		return 0
+	}
+	return float64(t.Records) / t.Window.Seconds()
+}
+
+// Megabytes is 10^6 bytes per second in the window.
+func (t Trial) Megabytes() float64 {
+	if t.Window <= 0 {
+		return 0
+	}
+	return float64(t.Bytes) / 1e6 / t.Window.Seconds()
+}
+
+// CPUNsPerRecord is the client's CPU time per record; 0 when it is not known.
+func (t Trial) CPUNsPerRecord() float64 {
+	if t.Records <= 0 || t.Usage.ClientCPU < 0 {
+		return 0
+	}
+	return t.Usage.ClientCPU * 1e9 / float64(t.Records)
+}
+
+// Add sums two spans of usage; what either does not know stays unknown.
+func (u Usage) Add(v Usage) Usage {
+	plus := func(a, b float64) float64 {
+		if a < 0 || b < 0 {
+			return -1
+		}
+		return a + b
+	}
+	sum := u
+	sum.Wall += v.Wall
+	sum.CPUs = v.CPUs
+	if u.Wall > 0 && v.Wall > 0 && u.GCShare >= 0 && v.GCShare >= 0 && u.ClientCPU+v.ClientCPU > 0 {
+		sum.GCShare = (u.GCShare*u.ClientCPU + v.GCShare*v.ClientCPU) / (u.ClientCPU + v.ClientCPU)
+	} else if u.Wall == 0 {
+		sum.GCShare = v.GCShare
+	}
+	sum.ClientCPU, sum.BrokerCPU = plus(u.ClientCPU, v.ClientCPU), plus(u.BrokerCPU, v.BrokerCPU)
+	sum.HostCPU, sum.StealCPU = plus(u.HostCPU, v.HostCPU), plus(u.StealCPU, v.StealCPU)
+	sum.ClientPeakRSS, sum.BrokerPeakRSS = max(u.ClientPeakRSS, v.ClientPeakRSS), max(u.BrokerPeakRSS, v.BrokerPeakRSS)
+	if u.WireRead < 0 || v.WireRead < 0 {
+		sum.WireRead, sum.WireWritten = -1, -1
+	} else {
+		sum.WireRead += v.WireRead
+		sum.WireWritten += v.WireWritten
+	}
+	if len(sum.Missing) == 0 {
+		sum.Missing = v.Missing
+	}
+	return sum
+}
+
+// Add sums two accounts; their books are left out.
+func (a Account) Add(b Account) Account {
+	a.Acked += b.Acked
+	a.Failed += b.Failed
+	a.Indeterminate += b.Indeterminate
+	a.Once += b.Once
+	a.Redelivered += b.Redelivered
+	a.Duplicated += b.Duplicated
+	a.Lost += b.Lost
+	a.PermittedLoss += b.PermittedLoss
+	a.Reordered += b.Reordered
+	a.Corrupt += b.Corrupt
+	a.Foreign += b.Foreign
+	a.Expired += b.Expired
+	a.Skipped += b.Skipped
+	a.Unread += b.Unread
+	a.Spilled += b.Spilled
+	a.Books = nil
+	return a
+}
