@@ -9,19 +9,12 @@ const LimitSchema = "redline.limit/v1"
 // LimitReport is what `redline limit` found: always one object, also when it
 // failed.
 type LimitReport struct {
-	Schema string `json:"schema"`
-	// Version is that of the redline that measured.
-	Version string `json:"version"`
-	// Error is why there is no, or only a partial, result; nil when all was
-	// measured.
-	Error       *string     `json:"error"`
-	Limit       Limit       `json:"limit"`
-	Usage       LimitUsage  `json:"usage"`
-	Environment Environment `json:"environment"`
-	Workload    Workload    `json:"workload"`
+	Header
+	Limit    Limit      `json:"limit"`
+	Usage    LimitUsage `json:"usage"`
+	Workload Workload   `json:"workload"`
 	// Account is the books of all trials together.
-	Account  Account  `json:"account"`
-	Warnings []string `json:"warnings"`
+	Account Account `json:"account"`
 }
 
 // Limit holds the two sides; a side that was not measured is nil.

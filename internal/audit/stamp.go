@@ -133,8 +133,9 @@ func acksOf(word1 uint64) Acks { return Acks(word1 & 3) }
 func mix(w0, w1, w2 uint64, bodyCRC uint32, partition int32, length int) uint32 {
 	hi, lo := bits.Mul64(w0^0x9e3779b97f4a7c15, w1^0xd6e8feb86659fd93)
 	place := uint64(uint32(partition))<<32 | uint64(bodyCRC)
-	// The length is spread so that it cannot cancel a change of time or body.
-	hi, lo = bits.Mul64(hi^lo^w2^0xa0761d6478bd642f, place^uint64(length)*0xe7037ed1a0b428db)
+	// The length goes where the time has no digits that change.
+	w2 ^= bits.RotateLeft64(uint64(length), 48)
+	hi, lo = bits.Mul64(hi^lo^w2, place^0xe7037ed1a0b428db)
 	h := hi ^ lo
 	return uint32(h) ^ uint32(h>>32)
 }

@@ -103,7 +103,9 @@ func start(ctx context.Context, c Config, detached bool) (*Broker, error) {
 		spawner: newSpawner(),
 	}
 	if err := b.up(ctx, detached); err != nil {
-		b.fail(err)
+		if !errors.Is(ctx.Err(), context.Canceled) {
+			b.fail(err)
+		}
 		_ = b.Stop(context.WithoutCancel(ctx))
 		return nil, b.explain(err)
 	}
@@ -187,7 +189,7 @@ func (b *Broker) died(n *node, how string) {
 	if ending {
 		return
 	}
-	b.fail(fmt.Errorf("%s ended by itself (%s)%s", b.nodeName(n), how, lastWords(n.log)))
+	b.fail(fmt.Errorf("%s ended by itself (%s)%s. Its logs are in %s", b.nodeName(n), how, lastWords(n.log), b.Logs()))
 }
 
 func (b *Broker) nodeName(n *node) string {
@@ -209,7 +211,7 @@ func (b *Broker) fail(err error) {
 
 // explain adds where the logs are, if any were kept.
 func (b *Broker) explain(err error) error {
-	if b.folder == nil || !b.folder.kept() || errors.Is(err, context.Canceled) {
+	if b.folder == nil || !b.folder.kept() || strings.Contains(err.Error(), b.Logs()) {
 		return err
 	}
 	return fmt.Errorf("%w. Its logs are in %s", err, b.folder.logs())

@@ -46,6 +46,9 @@ func (b *Broker) makeEmbedded(context.Context) error {
 			order.Ports = append(order.Ports, b.config.Port+i)
 		}
 	}
+	if _, err := order.options(); err != nil {
+		return err
+	}
 	b.nodes = []*node{{
 		role:    childEmbedded,
 		order:   order,

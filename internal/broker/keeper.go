@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // keeperPatience is how long Down waits for a keeper to end its broker.
@@ -55,7 +57,8 @@ func StartDetached(ctx context.Context, c Config) (State, error) {
 type keeper struct {
 	cmd           *exec.Cmd
 	life, reports *os.File
-	log           string
+	// log takes what the keeper says before its broker has a folder for logs.
+	log string
 }
 
 func startKeeper(order keeperOrder) (*keeper, error) {
@@ -70,15 +73,16 @@ func startKeeper(order keeperOrder) (*keeper, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the folder for the state of brokers: %w. Set REDLINE_STATE to a folder that can be written", err)
 	}
-	k := &keeper{log: filepath.Join(dir, "keeper.log")}
+	k := &keeper{}
 	if k.cmd, err = selfCommand(childKeeper); err != nil {
 		return nil, err
 	}
-	log, err := openLog(k.log)
+	log, err := os.CreateTemp(dir, "keeper-*.log")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("open a log file: %w", err)
 	}
 	defer log.Close()
+	k.log = log.Name()
 	k.cmd.Stderr = log
 	k.cmd.Dir = dir
 	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -88,6 +92,7 @@ func startKeeper(order keeperOrder) (*keeper, error) {
 	if _, err := k.life.WriteString(string(line) + "\n"); err != nil {
 		_ = k.cmd.Process.Kill()
 		_ = k.leave()
+		_ = os.Remove(k.log)
 		return nil, fmt.Errorf("start a keeper: %w", err)
 	}
 	return k, nil
@@ -117,6 +122,9 @@ func (k *keeper) await(ctx context.Context, say func(string)) (State, error) {
 	}()
 	// The keeper closes its reports when it has been let go, or has failed.
 	<-heard
+	if state != nil || failure != nil || ctx.Err() != nil {
+		_ = os.Remove(k.log)
+	}
 	if state != nil && ctx.Err() == nil {
 		_ = k.life.Close()
 		return *state, k.cmd.Process.Release()
@@ -163,6 +171,9 @@ func runKeeper(pipe *childPipe) error {
 		pipe.report(report{Error: err.Error()})
 		return nil
 	}
+	if err := logTo(b.folder.logFile(childKeeper)); err != nil {
+		return errors.Join(err, b.Stop(context.Background()))
+	}
 	state := b.State()
 	pipe.report(report{State: &state})
 	if line := <-pipe.lines; line != commandKeep {
@@ -176,6 +187,16 @@ func runKeeper(pipe *childPipe) error {
 		fmt.Fprintln(os.Stderr, b.Err())
 	}
 	return b.Stop(context.Background())
+}
+
+// logTo turns our standard error to a file.
+func logTo(path string) error {
+	log, err := openLog(path)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	return unix.Dup2(int(log.Fd()), int(os.Stderr.Fd()))
 }
 
 // Status lists the brokers that run on this machine for this user, those in the

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 const (
@@ -31,7 +32,6 @@ func (b *Broker) awaitReady(ctx context.Context) error {
 		kgo.DisableIdempotentWrite(),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
 		kgo.MetadataMinAge(50*time.Millisecond),
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{readyTopic: {0: kgo.NewOffset().AtStart()}}),
 	)
 	if err != nil {
 		return fmt.Errorf("connect to the broker: %w", err)
@@ -102,7 +102,10 @@ func (b *Broker) checkProperties(ctx context.Context, admin *kadm.Client) error 
 	known := []string{"auto.create.topics.enable", "num.partitions"}
 	for _, resource := range configs {
 		for _, c := range resource.Configs {
-			known = append(known, c.Key)
+			// What was only set, and has no value below, is not known.
+			if c.Source != kmsg.ConfigSourceDynamicBrokerConfig || len(c.Synonyms) > 0 {
+				known = append(known, c.Key)
+			}
 		}
 	}
 	sort.Strings(known)
@@ -130,6 +133,8 @@ func passRecord(ctx context.Context, client *kgo.Client) error {
 	if err := client.ProduceSync(ctx, sent).FirstErr(); err != nil {
 		return err
 	}
+	// Only now: a consumer of a topic that is not there yet waits a second.
+	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{readyTopic: {0: kgo.NewOffset().AtStart()}})
 	for {
 		fetches := client.PollFetches(ctx)
 		if ctx.Err() != nil {

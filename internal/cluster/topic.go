@@ -63,8 +63,11 @@ type Range struct{ Start, End int64 }
 // CreateTopic creates a topic and waits until every broker knows it and its
 // leaders. A topic that is there already is an error wrapping ErrTopicExists.
 func (c *Cluster) CreateTopic(ctx context.Context, spec TopicSpec) error {
-	if err := checkTopicName(spec.Name); err != nil {
+	if err := CheckTopicName(spec.Name); err != nil {
 		return err
+	}
+	if spec.Partitions < -1 || spec.Replication < -1 {
+		return fmt.Errorf("topic %s cannot have %d partitions and %d replicas: the numbers start at 1, and -1 leaves them to the broker", spec.Name, spec.Partitions, spec.Replication)
 	}
 	ctx, cancel := c.action(ctx)
 	defer cancel()
@@ -111,8 +114,8 @@ func (c *Cluster) createProblem(ctx context.Context, spec TopicSpec, err error, 
 	return c.explain(ctx, "creating topic "+spec.Name, err)
 }
 
-// checkTopicName holds a name against Kafka's rules.
-func checkTopicName(name string) error {
+// CheckTopicName holds a name against the rules that Kafka has for topics.
+func CheckTopicName(name string) error {
 	switch {
 	case name == "":
 		return errors.New("the topic's name is empty")

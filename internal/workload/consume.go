@@ -245,13 +245,13 @@ func (c *Consuming) fail(err error) {
 
 // member is one consumer of a run. All but its Events is used by one goroutine.
 type member struct {
-	consuming     *Consuming
-	index    int
-	consumer client.Consumer
-	readers  map[int32]*partition
-	assigned int // partitions dealt to it (Assign)
-	left     int // of these, how many have not reached Until in this pass
-	joined   bool
+	consuming *Consuming
+	index     int
+	consumer  client.Consumer
+	readers   map[int32]*partition
+	assigned  int // partitions dealt to it (Assign)
+	left      int // of these, how many have not reached Until in this pass
+	joined    bool
 }
 
 // partition is what a member keeps of each partition it reads.

@@ -4,6 +4,7 @@ package clienttest
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -13,7 +14,18 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.uber.org/goleak"
 )
+
+// Main runs a package's tests, many at once since most of them wait, and fails
+// when a goroutine is left.
+func Main(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "32"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // Broker starts a kfake of one broker that ends with the test, and returns its
 // address. Topics are made with the given number of partitions.
@@ -121,6 +133,20 @@ func Lag(t testing.TB, address, group, topic string) int64 {
 		}
 	})
 	return lag
+}
+
+// Size is the number of records that a topic has ever got.
+func Size(t testing.TB, address, topic string) int64 {
+	t.Helper()
+	admin := adminOf(t, address)
+	defer admin.Close()
+	ends, err := admin.ListEndOffsets(bounded(t, 10*time.Second), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size int64
+	ends.Each(func(end kadm.ListedOffset) { size += end.Offset })
+	return size
 }
 
 // DeleteTopic deletes a topic under whoever uses it.

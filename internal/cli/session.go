@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"redline/internal/cluster"
+	"redline/internal/observe"
+	"redline/result"
+)
+
+// pids are the processes of the broker that was started for the command.
+func (s *session) pids() []int {
+	if s.Broker == nil {
+		return nil
+	}
+	return s.Broker.PIDs()
+}
+
+// died is closed when the broker that was started for the command ends by
+// itself; it blocks for ever when there is none.
+func (s *session) died() <-chan struct{} {
+	if s.Broker == nil {
+		return nil
+	}
+	return s.Broker.Done()
+}
+
+// environment is where the figures of this session are measured.
+func (s *session) environment() result.Environment {
+	e := observe.Environment()
+	e.ClusterID, e.Nodes = s.Cluster.ID(), len(s.Cluster.Brokers())
+	if s.Broker == nil {
+		e.Kafka = "Kafka at " + strings.Join(s.Brokers, ",")
+		return e
+	}
+	e.Kafka, e.Nodes, e.Storage = s.Broker.Kafka(), s.Broker.Nodes(), s.Broker.Storage()
+	return e
+}
+
+// committed gives the offsets that a group has committed for a topic; a group
+// that does not exist has none.
+func (s *session) committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
+	offsets, err := s.Cluster.Admin().FetchOffsets(ctx, group)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the commits of group %s: %w", group, cluster.Classify(err))
+	}
+	at := map[int32]int64{}
+	for partition, o := range offsets[topic] {
+		if o.Err == nil && o.At >= 0 {
+			at[partition] = o.At
+		}
+	}
+	return at, nil
+}
+
+// compacted says whether a topic's log leaves out records on purpose.
+func compacted(t cluster.Topic) bool {
+	for _, property := range t.Configs {
+		if property.Key == "cleanup.policy" && strings.Contains(property.Value, "compact") {
+			return true
+		}
+	}
+	return false
+}
