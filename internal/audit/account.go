@@ -173,7 +173,7 @@ func (l *Ledger) writerOf(key streamKey, partition int32) *Writer {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	w := l.writers[writerKey{uint16(key.low >> producerShift), partition}]
-	if w == nil || !w.known || !key.of(w) {
+	if w == nil || !w.known || w.key != key {
 		return nil
 	}
 	return w

@@ -19,12 +19,15 @@ type Ledger struct {
 	readers map[int32]*Reader
 	order   []*Reader
 	writers map[writerKey]*Writer
-	run     uint32
-	acks    Acks
-	own     bool // run and acks are known
 	epochs  map[int32]epochs
 	before  map[int32]int64
 	after   map[int32]int64
+
+	// As what we stamp our own records; own says that we were told.
+	run        uint32
+	acks       Acks
+	idempotent bool
+	own        bool
 }
 
 type writerKey struct {
@@ -64,6 +67,14 @@ func (l *Ledger) Produces(run uint32, acks Acks) {
 	l.run, l.acks, l.own = run, acks, true
 }
 
+// Idempotent says whether our producers are, before the Writers are taken; the
+// default is that they are not. The stamps say so to whoever reads them.
+func (l *Ledger) Idempotent(idempotent bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.idempotent = idempotent
+}
+
 // Reader returns the reader of a partition, always the same one.
 func (l *Ledger) Reader(partition int32) *Reader {
 	l.mu.RLock()
@@ -89,11 +100,9 @@ func (l *Ledger) Writer(producer uint16, partition int32) *Writer {
 	key := writerKey{producer, partition}
 	w := l.writers[key]
 	if w == nil {
-		w = &Writer{
-			run: l.run, acks: l.acks, known: l.own,
-			producer: producer, partition: partition,
-			acked: newRangeSet(maxAckedSpans), low: -1, high: -1,
-		}
+		w = newWriter(Stamp{
+			Run: l.run, Producer: producer, Partition: partition, Acks: l.acks, Idempotent: l.idempotent,
+		}, l.own)
 		l.writers[key] = w
 	}
 	return w

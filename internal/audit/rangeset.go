@@ -113,6 +113,15 @@ func (s *RangeSet) Contains(x uint64) (in, sure bool) {
 	return true, i > 0 || s.folded == 0 || x >= s.foldedTo
 }
 
+// Excuse counts one number less as missing in the folded part: one came of which
+// it is not known whether it was missing.
+func (s *RangeSet) Excuse() {
+	if s.folded > 0 {
+		s.folded--
+		s.spills++
+	}
+}
+
 // Missing counts the numbers in [lo, hi) that are not in the set. Numbers folded
 // away count as missing when all of the folded part lies in [lo, hi).
 func (s *RangeSet) Missing(lo, hi uint64) int64 {

@@ -115,6 +115,7 @@ func (r *Reader) Begin(leaderEpoch int32) {
 
 // End publishes what was seen since Begin and unlocks the reader.
 func (r *Reader) End() {
+	r.suspend()
 	r.settleOffsets()
 	r.seen.Store(r.closed.once + r.pass.once)
 	r.seenBytes.Store(r.bytes)
@@ -130,11 +131,12 @@ func (r *Reader) See(offset int64, value []byte) {
 		if w0 == r.word0 && w1 == r.want {
 			w2 := binary.LittleEndian.Uint64(value[16:])
 			w3 := binary.LittleEndian.Uint64(value[24:])
-			if w1&sampleMask != 0 && mix(w0, w1, w2, uint32(w3), r.partition, len(value)) == uint32(w3>>32) {
+			if mix(w0, w1, w2, uint32(w3), r.partition, len(value)) == uint32(w3>>32) &&
+				(w1&sampleMask != 0 || BodyCRC(value[StampSize:]) == uint32(w3)) {
+				// The value sum follows in suspend: w0 is the same for all.
 				r.next = offset + 1
 				r.want = w1 + oneSequence
 				r.bytes += int64(len(value))
-				r.sum += w0
 				return
 			}
 		}
@@ -147,7 +149,12 @@ func (r *Reader) see(offset int64, value []byte) {
 	if !r.started {
 		r.begin(offset)
 	}
-	first := r.place(offset)
+	first := true
+	if offset == r.next {
+		r.next++
+	} else {
+		first = r.place(offset)
+	}
 	if first {
 		r.bytes += int64(len(value))
 		r.sum += head(value)
@@ -180,12 +187,9 @@ func (r *Reader) begin(offset int64) {
 	r.first, r.next, r.counted = offset, offset, offset
 }
 
-// place accounts the offset and says whether this pass sees it the first time.
+// place accounts an offset that is not the next one, and says whether this pass
+// sees it the first time.
 func (r *Reader) place(offset int64) bool {
-	if offset == r.next {
-		r.next++
-		return true
-	}
 	r.settleOffsets()
 	if in, sure := r.offsets.Contains(uint64(offset)); in {
 		if !sure {
@@ -263,8 +267,10 @@ func (s *stream) see(seq uint64) {
 		s.next = seq + 1
 		return
 	}
-	in, _ := s.seen.Contains(seq)
+	in, sure := s.seen.Contains(seq)
 	switch {
+	case !sure:
+		s.seen.Excuse()
 	case in:
 		s.repeat++
 	case seq < s.base:
@@ -304,8 +310,13 @@ func (r *Reader) seeAgain(w0, w1 uint64) {
 // suspend writes back how far See took the current stream.
 func (r *Reader) suspend() {
 	if s := r.current; s != nil {
-		s.next = r.want >> sequenceShift
-		s.seen.Extend(s.next)
+		next := r.want >> sequenceShift
+		if next == s.next {
+			return
+		}
+		r.sum += (next - s.next) * s.key.word0
+		s.next = next
+		s.seen.Extend(next)
 	}
 }
 

@@ -130,31 +130,24 @@ func (r *Reader) addTail(t *tally) {
 	for _, w := range r.ledger.writersTo(r.partition) {
 		n := r.tail(w)
 		t.lost += n
-		if r.permits(flags(w.acks, false)) {
+		if r.permits(w.key.low) {
 			t.lostPermitted += n
 		}
 	}
 }
 
 func (r *Reader) tail(w *Writer) int64 {
-	from, demanded := r.highest(w)
+	var from uint64
+	s := r.streams[w.key]
+	if s != nil {
+		from = s.next
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.high >= r.end || !demanded && !r.covers(w) {
+	if w.high >= r.end || s == nil && !r.covers(w) {
 		return 0
 	}
 	return w.acked.Overlap(from, NoSequence)
-}
-
-// highest returns the sequence after the highest one seen of w, and whether one
-// was seen.
-func (r *Reader) highest(w *Writer) (next uint64, seen bool) {
-	for key, s := range r.streams {
-		if key.of(w) {
-			next, seen = max(next, s.next), true
-		}
-	}
-	return next, seen
 }
 
 // permits says whether the acks in the flags of a stream allow the log to lose
@@ -167,10 +160,6 @@ func (r *Reader) permits(flags uint64) bool {
 		return r.moved || r.ledger.leaderMoved(r.partition)
 	}
 	return false
-}
-
-func (k streamKey) of(w *Writer) bool {
-	return uint32(k.word0>>32) == w.run && uint16(k.low>>producerShift) == w.producer
 }
 
 func (t *tally) add(o tally) {

@@ -76,11 +76,18 @@ const (
 // at least that long; bodyCRC is BodyCRC(value[StampSize:]). The length of value
 // must not change afterwards.
 func (s Stamp) Put(value []byte, bodyCRC uint32) {
+	w0, w1 := s.words()
+	put(value, w0, w1, uint64(s.Time), bodyCRC, s.Partition)
+}
+
+func (s Stamp) words() (w0, w1 uint64) {
+	return uint64(s.Run)<<32 | magic,
+		s.Sequence<<sequenceShift | uint64(s.Producer)<<producerShift | flags(s.Acks, s.Idempotent)
+}
+
+func put(value []byte, w0, w1, w2 uint64, bodyCRC uint32, partition int32) {
 	_ = value[StampSize-1]
-	w0 := uint64(s.Run)<<32 | magic
-	w1 := s.Sequence<<sequenceShift | uint64(s.Producer)<<producerShift | flags(s.Acks, s.Idempotent)
-	w2 := uint64(s.Time)
-	check := mix(w0, w1, w2, bodyCRC, s.Partition, len(value))
+	check := mix(w0, w1, w2, bodyCRC, partition, len(value))
 	binary.LittleEndian.PutUint64(value[0:], w0)
 	binary.LittleEndian.PutUint64(value[8:], w1)
 	binary.LittleEndian.PutUint64(value[16:], w2)

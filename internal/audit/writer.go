@@ -4,23 +4,34 @@ import "sync"
 
 const maxAckedSpans = 1024
 
-// Writer accounts the records that one producer sends to one partition. Next is
-// for the goroutine that sends; Acked, Failed and Indeterminate are safe for
-// concurrent use. Each sequence gets one of the three, at most once.
+// Writer accounts the records that one producer sends to one partition. Next and
+// Stamp are for the goroutine that sends; Acked, Failed and Indeterminate are
+// safe for concurrent use. Each sequence gets one of the three, at most once.
 type Writer struct {
-	next uint64
-
-	mu        sync.Mutex
-	run       uint32
-	producer  uint16
+	// What the sending goroutine uses, and below, a cache line apart, what the
+	// goroutine with the acknowledgements does.
+	word0     uint64
+	next      uint64 // word 1 of the next record
 	partition int32
-	acks      Acks
+	_         [64]byte
+
+	mu sync.Mutex
 	// known says that the stamps of this writer can be told on the read side.
 	known bool
 	acked RangeSet
 	// low and high are the lowest and highest offset acknowledged, -1: none.
 	low, high                        int64
 	ackCount, failCount, unsureCount int64
+	key                              streamKey
+}
+
+func newWriter(s Stamp, known bool) *Writer {
+	w0, w1 := s.words()
+	return &Writer{
+		word0: w0, next: w1, partition: s.Partition,
+		key: streamKey{w0, w1}, known: known,
+		acked: newRangeSet(maxAckedSpans), low: -1, high: -1,
+	}
 }
 
 // NoSequence stands for the sequence of a record too small for a stamp.
@@ -28,9 +39,18 @@ const NoSequence = ^uint64(0)
 
 // Next returns the sequence of the next record: 0, 1, 2 …
 func (w *Writer) Next() uint64 {
-	n := w.next
-	w.next++
+	n := w.next >> sequenceShift
+	w.next += oneSequence
 	return n
+}
+
+// Stamp takes the next sequence and puts its stamp on value, which must be at
+// least StampSize bytes long, with the intended send time in Unix nanoseconds.
+// It is Next and Stamp.Put in one, with the run and flags that Ledger.Produces and
+// Ledger.Idempotent said.
+func (w *Writer) Stamp(value []byte, bodyCRC uint32, time int64) {
+	put(value, w.word0, w.next, uint64(time), bodyCRC, w.partition)
+	w.next += oneSequence
 }
 
 // Acked says that the broker has the record, at offset, or -1 where the

@@ -214,7 +214,7 @@ func (b *Broker) explain(err error) error {
 	if b.folder == nil || !b.folder.kept() || strings.Contains(err.Error(), b.Logs()) {
 		return err
 	}
-	return fmt.Errorf("%w. Its logs are in %s", err, b.folder.logs())
+	return fmt.Errorf("%w (its logs are in %s)", err, b.Logs())
 }
 
 // Addrs are the addresses of the nodes, HOST:PORT on 127.0.0.1, to bootstrap

@@ -79,16 +79,12 @@ func TestAGuardKillsAProcessThatIgnoresSIGTERM(t *testing.T) {
 func TestAGuardEndsWhatItsProcessStarted(t *testing.T) {
 	n, _, _ := guarded(t, `sleep 60 & echo child $!; wait`, 5*time.Second)
 	startNode(t, n)
-	eventually(t, "the script's start", logged(n, "child"))
+	eventually(t, "the script's start", logged(n, "\n"))
 	data, err := os.ReadFile(n.log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var pid int
-	for _, c := range strings.TrimSpace(strings.TrimPrefix(string(data), "child ")) {
-		pid = pid*10 + int(c-'0')
-	}
-	grandchild := processOf(pid)
+	grandchild := processOf(number(t, strings.TrimPrefix(string(data), "child ")))
 	n.stop(t.Context())
 	eventually(t, "the grandchild's end", func() bool { return !grandchild.alive() })
 }

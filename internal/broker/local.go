@@ -151,20 +151,18 @@ func (b *Broker) makeLocal(ctx context.Context) error {
 
 // makeDataDir makes the folder of all nodes' data and looks what it lies on.
 func (b *Broker) makeDataDir() (string, error) {
-	dir := filepath.Join(b.folder.dir, "data")
+	dir := b.folder.ownData()
 	if b.config.DataDir != "" {
 		parent, err := filepath.Abs(b.config.DataDir)
 		if err != nil {
 			return "", fmt.Errorf("find the data folder: %w", err)
 		}
 		dir = filepath.Join(parent, dataName(b.folder.state.ID))
-		// Written down before it is made, so that it is cleaned whatever happens.
-		b.folder.state.Data = dir
-		if err := b.folder.save(); err != nil {
-			return "", err
-		}
-	} else {
-		b.folder.state.Data = dir
+	}
+	// Written down before it is made, so that it is cleaned whatever happens.
+	b.folder.state.Data = dir
+	if err := b.folder.save(); err != nil {
+		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("make the data folder: %w. Choose a folder that can be written with --data", err)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,8 +46,8 @@ func own(config string) int {
 	select {}
 }
 
-// startOwner starts such an owner and returns it with its broker's state.
-func startOwner(t *testing.T, c keeperOrder) (*exec.Cmd, State) {
+// ownerCommand is such an owner, not started yet; the test kills it at the end.
+func ownerCommand(t *testing.T, c keeperOrder) *exec.Cmd {
 	t.Helper()
 	config, err := json.Marshal(c)
 	if err != nil {
@@ -54,6 +56,19 @@ func startOwner(t *testing.T, c keeperOrder) (*exec.Cmd, State) {
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), ownerVariable+"="+string(config))
 	cmd.Stderr = os.Stderr
+	t.Cleanup(func() {
+		if cmd.Process != nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
+	return cmd
+}
+
+// startOwner starts an owner and returns it with its broker's state.
+func startOwner(t *testing.T, c keeperOrder) (*exec.Cmd, State) {
+	t.Helper()
+	cmd := ownerCommand(t, c)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -61,10 +76,6 @@ func startOwner(t *testing.T, c keeperOrder) (*exec.Cmd, State) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
 		t.Fatalf("the owner said nothing: %v", err)
@@ -74,6 +85,25 @@ func startOwner(t *testing.T, c keeperOrder) (*exec.Cmd, State) {
 		t.Fatal(err)
 	}
 	return cmd, s
+}
+
+// startSilentOwner starts an owner whose broker never becomes ready.
+func startSilentOwner(t *testing.T, c keeperOrder) *exec.Cmd {
+	t.Helper()
+	cmd := ownerCommand(t, c)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // ownState gives a test a state folder of its own and checks at the end that

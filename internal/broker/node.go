@@ -34,6 +34,10 @@ type node struct {
 	// died is called when the broker process ends without Kill or stop.
 	died func(n *node, how string)
 
+	// life keeps a start and the stop apart; stopped is final.
+	life    sync.Mutex
+	stopped bool
+
 	mu    sync.Mutex
 	child *child
 	addrs []string
@@ -48,6 +52,11 @@ type node struct {
 
 // start starts the child, and with it the broker process.
 func (n *node) start() error {
+	n.life.Lock()
+	defer n.life.Unlock()
+	if n.stopped {
+		return errors.New("the broker was stopped")
+	}
 	n.mu.Lock()
 	n.changed = make(chan struct{})
 	n.exit, n.killed = "", false
@@ -161,6 +170,9 @@ func (n *node) kill(ctx context.Context) error {
 
 // stop ends child and broker process.
 func (n *node) stop(ctx context.Context) {
+	n.life.Lock()
+	n.stopped = true
+	n.life.Unlock()
 	n.mu.Lock()
 	n.killed = true
 	c, pid := n.child, n.pid

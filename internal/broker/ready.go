@@ -30,6 +30,8 @@ func (b *Broker) awaitReady(ctx context.Context) error {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(b.Addrs()...),
 		kgo.DisableIdempotentWrite(),
+		// A topic just created is not yet known to every node.
+		kgo.UnknownTopicRetries(-1),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
 		kgo.MetadataMinAge(50*time.Millisecond),
 	)

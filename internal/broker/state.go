@@ -112,6 +112,7 @@ func newFolder(kind Kind, detached bool) (*folder, error) {
 
 func (f *folder) logs() string               { return filepath.Join(f.dir, "logs") }
 func (f *folder) logFile(name string) string { return filepath.Join(f.logs(), name+".log") }
+func (f *folder) ownData() string            { return filepath.Join(f.dir, "data") }
 func (f *folder) kept() bool                 { return f.state.Ended != "" }
 
 // save replaces the state file as a whole: a reader sees the old or the new one.
@@ -142,13 +143,14 @@ func (f *folder) end(failure error) error {
 	return errors.Join(err, f.save(), pruneKept(filepath.Dir(f.dir)))
 }
 
-// removeData removes the folder of data. A path comes from a file, so only one
-// that carries the broker's own id is believed.
+// removeData removes the folder of data. The path of one elsewhere comes from a
+// file, so only one that carries the broker's own id is believed.
 func (f *folder) removeData() error {
-	if f.state.Data == "" || filepath.Base(f.state.Data) != dataName(f.state.ID) {
-		return nil
+	err := os.RemoveAll(f.ownData())
+	if filepath.Base(f.state.Data) == dataName(f.state.ID) {
+		err = errors.Join(err, os.RemoveAll(f.state.Data))
 	}
-	return os.RemoveAll(f.state.Data)
+	return err
 }
 
 func dataName(id string) string { return "redline-" + id }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"redline/internal/broker"
 	"redline/internal/cluster"
@@ -29,7 +29,8 @@ const bootstrapEnv = "REDLINE_BOOTSTRAP_SERVER"
 // defaultBootstrap is where Kafka listens when nobody says otherwise.
 const defaultBootstrap = "localhost:9092"
 
-func (f *connectFlags) register(flags *pflag.FlagSet) {
+func (f *connectFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.StringVarP(&f.bootstrap, "bootstrap-server", "b", "", "the cluster's `HOST:PORT`, or several with commas (default "+defaultBootstrap+", or $"+bootstrapEnv+")")
 	for _, alias := range []string{"bootstrap-servers", "brokers", "broker-list"} {
 		flags.StringVar(&f.bootstrap, alias, "", "the same as --bootstrap-server")

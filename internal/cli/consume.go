@@ -54,7 +54,7 @@ func newConsumeCommand(p *Process) *cobra.Command {
 // add puts the flags on a command: consume itself, and the root.
 func (f *consumeFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	f.register(flags)
+	f.connectFlags.add(cmd)
 	f.clientFlags.add(cmd)
 	flags.StringVar(&f.topic, "topic", "test-topic", "topic to read")
 	flags.StringVar(&f.group, "group", "perf-test-consumer", "consumer group to join; its offsets are committed")
@@ -100,7 +100,6 @@ type consuming struct {
 	latency *latency.Recorder
 	run     *workload.Consuming
 	live    atomic.Pointer[workload.Consuming] // run, for the monitor's goroutines
-	watch   *observe.Watch
 	report  result.ConsumeReport
 }
 
@@ -216,7 +215,7 @@ func (c *consuming) consume(ctx context.Context) error {
 	}
 	defer stopMetrics()
 
-	c.watch = observe.Begin(c.session.pids())
+	spec.Watch = observe.Begin(c.session.pids())
 	// The signal must be told before the consumers say that they stop: they end
 	// by Stop, not by the signal's own context.
 	if c.run, err = workload.StartConsume(context.WithoutCancel(ctx), spec); err != nil {
@@ -290,7 +289,7 @@ func (c *consuming) tell(e workload.Event) {
 // finish completes the report and prints the final statistics: first the
 // article's, then what it lacked.
 func (c *consuming) finish(ctx context.Context, consumed workload.Consumed) {
-	usage := c.watch.Usage()
+	usage := consumed.Usage
 	usage.WireRead, usage.WireWritten = c.wire.Read.Load(), c.wire.Written.Load()
 	if ranges, err := c.session.Cluster.Offsets(ctx, c.topic); err == nil {
 		for partition, r := range ranges {

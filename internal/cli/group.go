@@ -64,7 +64,7 @@ func newGroupList(p *Process) *cobra.Command {
 			}, func(d document) any { return groupsDocument{d, groups} })
 		},
 	}
-	a.register(cmd)
+	a.setUp(cmd)
 	return cmd
 }
 
@@ -85,7 +85,7 @@ func newGroupDescribe(p *Process) *cobra.Command {
 				func(d document) any { return groupDocument{d, shown, []string{}} })
 		},
 	}
-	a.register(cmd)
+	a.setUp(cmd)
 	return cmd
 }
 
@@ -248,6 +248,6 @@ func newGroupDelete(p *Process) *cobra.Command {
 			}, func(d document) any { return groupDocument{d, nil, deleted} })
 		},
 	}
-	a.register(cmd)
+	a.setUp(cmd)
 	return cmd
 }

@@ -44,7 +44,7 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), p) },
 	}
 	flags := cmd.Flags()
-	f.register(flags)
+	f.connectFlags.add(cmd)
 	flags.StringVar(&f.topic, "topic", "", "existing topic to consume; nothing is written then")
 	flags.DurationVar(&f.time, "time", experiment.DefaultTime, "how long to measure; less makes the figures less sure")
 	flags.IntVar(&f.size, "record-size", 100, "bytes of each value")

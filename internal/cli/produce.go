@@ -66,7 +66,7 @@ of 1 MB without compression; what is truly in force is printed at the end.
 
 func (f *produceFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	f.register(flags)
+	f.connectFlags.add(cmd)
 	f.clientFlags.add(cmd)
 	flags.StringVar(&f.topic, "topic", "test-topic", "topic to write to")
 	flags.Int64Var(&f.records, "num-records", 1_000_000, "number of records to send")

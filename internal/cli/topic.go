@@ -3,11 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"redline/internal/cluster"
+	"redline/internal/observe"
 )
 
 // Schemas of the JSON that the topic commands print.
@@ -46,8 +45,8 @@ type adminCommand struct {
 	name string
 }
 
-func (a *adminCommand) register(cmd *cobra.Command) {
-	a.connectFlags.register(cmd.Flags())
+func (a *adminCommand) setUp(cmd *cobra.Command) {
+	a.connectFlags.add(cmd)
 	addOutput(cmd, &a.output)
 	if a.noun != "" {
 		cmd.Flags().StringVar(&a.name, a.noun, "", "name of the "+a.noun+", instead of the argument")
@@ -81,7 +80,7 @@ func (a *adminCommand) run(ctx context.Context, p *Process, schema string, work 
 	}
 	err := a.connected(ctx, p, work)
 	if a.output == "json" {
-		return errors.Join(err, writeJSON(p.Stdout, doc(newDocument(schema, err))))
+		return errors.Join(err, printJSON(p.Stdout, doc(newDocument(schema, err))))
 	}
 	if err == nil {
 		text(p.Stdout)
@@ -107,27 +106,12 @@ type document struct {
 }
 
 func newDocument(schema string, err error) document {
-	d := document{Schema: schema, Version: buildVersion()}
+	d := document{Schema: schema, Version: observe.Environment().Redline}
 	if err != nil {
 		text := sentence(err)
 		d.Error = &text
 	}
 	return d
-}
-
-// buildVersion is redline's own version as Go built it in.
-func buildVersion() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
-}
-
-func writeJSON(w io.Writer, v any) error {
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	out.SetEscapeHTML(false)
-	return out.Encode(v)
 }
 
 // topicDocument is what create, describe and delete print as JSON.
@@ -196,7 +180,7 @@ func newTopicCreate(p *Process) *cobra.Command {
 			return createTopic(cmd.Context(), p, a, spec, ifNotExists)
 		},
 	}
-	a.register(cmd)
+	a.setUp(cmd)
 	flags := cmd.Flags()
 	flags.IntVar(&partitions, "partitions", -1, "number of partitions (default: the broker's num.partitions)")
 	flags.IntVar(&replication, "replication-factor", -1, "number of replicas of each partition (default: the broker's default.replication.factor)")
@@ -270,7 +254,7 @@ func newTopicDescribe(p *Process) *cobra.Command {
 				func(d document) any { return topicDocument{d, shown, []string{}} })
 		},
 	}
-	a.register(cmd)
+	a.setUp(cmd)
 	return cmd
 }
 
@@ -352,7 +336,7 @@ func newTopicList(p *Process) *cobra.Command {
 			}, func(d document) any { return topicsDocument{d, topics} })
 		},
 	}
-	a.register(cmd)
+	a.setUp(cmd)
 	return cmd
 }
 
@@ -377,7 +361,7 @@ func newTopicDelete(p *Process) *cobra.Command {
 				func(d document) any { return topicDocument{d, nil, deleted} })
 		},
 	}
-	a.register(cmd)
+	a.setUp(cmd)
 	cmd.Flags().BoolVar(&ifExists, "if-exists", false, "do nothing when there is no such topic")
 	return cmd
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"redline/internal/broker"
 	"redline/internal/cluster"
 )
 
@@ -254,5 +255,17 @@ func TestNamesOfTheClusterCannotSteerTheTerminal(t *testing.T) {
 	got := adminTyped(t, nil, "topic", "list", "-b", address)
 	if got != (told{0, "a[2Jbc1m\n", ""}) {
 		t.Errorf("got %+q", got.stdout)
+	}
+}
+
+// The broker that --kafka brings is the command's own, and ends with it.
+func TestACommandBringsItsOwnKafkaAndEndsIt(t *testing.T) {
+	t.Setenv("XDG_STATE_HOME", t.TempDir())
+	got := adminTyped(t, map[string]string{bootstrapEnv: nobodyListens(t)}, "topic", "create", "x", "--kafka", "embedded")
+	if got.code != 0 || got.stdout != "Created topic x.\n" {
+		t.Errorf("got %+v", got)
+	}
+	if running, err := broker.Status(); err != nil || len(running) != 0 {
+		t.Errorf("left are %v, %v", running, err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -166,7 +167,7 @@ func TestBadTopicsAreRefusedWithAReason(t *testing.T) {
 	} {
 		wants(t, c.CreateTopic(t.Context(), TopicSpec{Name: name}), nil, want)
 	}
-	wants(t, c.CreateTopic(t.Context(), TopicSpec{Name: "x", Partitions: 1, Replication: 5}), kerr.InvalidReplicationFactor, "5 replicas", "1 brokers", "--replication-factor")
+	wants(t, c.CreateTopic(t.Context(), TopicSpec{Name: "x", Partitions: 1, Replication: 5}), kerr.InvalidReplicationFactor, "5 replicas", "has 1 broker.", "--replication-factor")
 	wants(t, c.CreateTopic(t.Context(), TopicSpec{Name: "x", Partitions: -7}), nil, "-7 partitions")
 	alter(k, kmsg.CreateTopics, func(_ kmsg.Request, r *kmsg.CreateTopicsResponse) {
 		reason := "Unknown topic config name: no.such"
@@ -272,6 +273,26 @@ func TestWithoutACommitThereIsNoLag(t *testing.T) {
 	wants(t, c.DeleteGroup(t.Context(), "nope"), ErrUnknownGroup, "nope does not exist")
 }
 
+// A new cluster has no coordinator until the first group is asked for.
+func TestACoordinatorThatIsNotThereYetIsWaitedFor(t *testing.T) {
+	k := fake(t)
+	c := connect(t, k)
+	var asked atomic.Int32
+	k.ControlKey(int16(kmsg.FindCoordinator), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		k.KeepControl()
+		if asked.Add(1) > 12 { // the client library gives up after a few
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.FindCoordinatorResponse)
+		for _, key := range req.(*kmsg.FindCoordinatorRequest).CoordinatorKeys {
+			resp.Coordinators = append(resp.Coordinators, kmsg.FindCoordinatorResponseCoordinator{Key: key, NodeID: -1, ErrorCode: kerr.CoordinatorNotAvailable.Code})
+		}
+		return resp, nil, true
+	})
+	_, err := c.DescribeGroup(t.Context(), "g")
+	wants(t, err, ErrUnknownGroup, "g does not exist")
+}
+
 // The order of reading decides that a moving group never shows less than it has
 // to do; a commit ahead of the end (a topic created anew) shows 0.
 func TestCommitsAreReadBeforeEndsAndLagIsNeverNegative(t *testing.T) {
@@ -366,7 +387,7 @@ func TestAnActionEndsWithItsTimeout(t *testing.T) {
 	defer close(over)
 	k.ControlKey(int16(kmsg.CreateTopics), func(kmsg.Request) (kmsg.Response, error, bool) {
 		k.KeepControl()
-		k.SleepControl(func() { <-over })
+		<-over // the whole cluster hangs
 		return nil, nil, false
 	})
 	wants(t, c.CreateTopic(t.Context(), TopicSpec{Name: "x", Partitions: 1}), ErrUnreachable, "within 500ms (--timeout)")

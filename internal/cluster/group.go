@@ -82,14 +82,18 @@ func (c *Cluster) DescribeGroup(ctx context.Context, name string) (Group, error)
 	ctx, cancel := c.action(ctx)
 	defer cancel()
 	doing := "describing group " + printable(name)
-	group, err := c.describeMembers(ctx, name)
+	var group Group
+	err := untilCoordinated(ctx, func() (err error) {
+		group, err = c.describeMembers(ctx, name)
+		return err
+	})
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return Group{}, c.explain(ctx, doing, err)
 	}
 	start := time.Now()
-	commits, commitErr := c.admin.FetchOffsets(ctx, name)
-	if commitErr != nil && !errors.Is(commitErr, kerr.GroupIDNotFound) {
-		return Group{}, c.explain(ctx, doing, commitErr)
+	commits, err := c.admin.FetchOffsets(ctx, name)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return Group{}, c.explain(ctx, doing, err)
 	}
 	if group.State == StateDead && len(commits) == 0 {
 		return Group{}, c.unknownGroup(ctx, name)
@@ -100,6 +104,24 @@ func (c *Cluster) DescribeGroup(ctx context.Context, name string) (Group, error)
 	}
 	group.Skew = time.Since(start)
 	return group, nil
+}
+
+// untilCoordinated asks again while the group's coordinator is not there yet: a
+// new cluster makes the topic behind all groups at the first question for one,
+// and after a broker's death another takes over.
+func untilCoordinated(ctx context.Context, ask func() error) error {
+	const pause = 100 * time.Millisecond
+	for {
+		err := ask()
+		if !errors.Is(err, kerr.CoordinatorNotAvailable) && !errors.Is(err, kerr.CoordinatorLoadInProgress) && !errors.Is(err, kerr.NotCoordinator) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
 }
 
 // describeMembers asks by the new protocol first, as Kafka's own tools do: a
@@ -270,7 +292,11 @@ func (c *Cluster) fillEnds(ctx context.Context, partitions []GroupPartition) err
 func (c *Cluster) ListGroups(ctx context.Context) ([]ListedGroup, error) {
 	ctx, cancel := c.action(ctx)
 	defer cancel()
-	found, err := c.admin.ListGroups(ctx)
+	var found kadm.ListedGroups
+	err := untilCoordinated(ctx, func() (err error) {
+		found, err = c.admin.ListGroups(ctx)
+		return err
+	})
 	if err != nil {
 		return nil, c.explain(ctx, "listing groups", err)
 	}
@@ -286,14 +312,10 @@ func (c *Cluster) ListGroups(ctx context.Context) ([]ListedGroup, error) {
 func (c *Cluster) DeleteGroup(ctx context.Context, name string) error {
 	ctx, cancel := c.action(ctx)
 	defer cancel()
-	answer, err := c.admin.DeleteGroups(ctx, name)
-	if err == nil {
-		deleted, ok := answer[name]
-		if !ok {
-			return fmt.Errorf("deleting group %s: the cluster's answer does not mention it", printable(name))
-		}
-		err = deleted.Err
-	}
+	err := untilCoordinated(ctx, func() error {
+		_, err := c.admin.DeleteGroup(ctx, name)
+		return err
+	})
 	switch {
 	case err == nil:
 		return nil

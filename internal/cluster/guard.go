@@ -45,10 +45,15 @@ func (c *Cluster) topicNames(ctx context.Context) string {
 		return "topics that this user may not list"
 	case len(topics) == 0:
 		return "no topics"
-	case len(topics) == 1:
-		return "1 topic (" + listed(topics) + ")"
 	}
-	return fmt.Sprintf("%d topics (%s)", len(topics), listed(topics))
+	return count(len(topics), "topic") + " (" + listed(topics) + ")"
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // listed is the first names and a mark when there are more.

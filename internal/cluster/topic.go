@@ -105,7 +105,7 @@ func (c *Cluster) createProblem(ctx context.Context, spec TopicSpec, err error, 
 	case errors.Is(err, kerr.TopicAlreadyExists):
 		return &problem{fmt.Sprintf("topic %s exists already. Delete it first with \"redline topic delete %[1]s\", or keep it with --if-not-exists.", spec.Name), ErrTopicExists, err}
 	case errors.Is(err, kerr.InvalidReplicationFactor):
-		return fmt.Errorf("topic %s cannot have %d replicas: %s The cluster has %d brokers; choose --replication-factor accordingly: %w", spec.Name, spec.Replication, message, len(c.brokers), err)
+		return &problem{fmt.Sprintf("topic %s cannot have %d replicas: the cluster has %s. Choose --replication-factor accordingly, or leave it out.", spec.Name, spec.Replication, count(len(c.brokers), "broker")), nil, err}
 	case errors.Is(err, kerr.PolicyViolation):
 		return notAllowed(err, "topic %s is against a policy of the cluster: %s", spec.Name, message)
 	case errors.Is(err, kerr.InvalidConfig), errors.Is(err, kerr.InvalidPartitions), errors.Is(err, kerr.InvalidTopicException):

@@ -60,7 +60,10 @@ func (r *limitRun) fill(ctx context.Context, topic string) error {
 	}
 	acked := run.Records()
 	phase.End(fmt.Sprintf("%s records, %s/s", term.Count(acked), term.Rate(float64(acked)/time.Since(began).Seconds())))
-	err = r.end(ctx, nil, ledger, func(ctx context.Context) error { return ignoreGivenUp(run.Stop(ctx)) })
+	err = r.end(ctx, nil, ledger, func(ctx context.Context) error {
+		_, err := run.Stop(ctx)
+		return err
+	})
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -125,8 +125,12 @@ func (r *limitRun) find(ctx context.Context, s *side) (*result.Reached, *result.
 	}
 	trials, err := r.confirm(ctx, s, finalists)
 	reached, usage := r.reached(finalists, trials)
-	if reached != nil {
-		reached.Tried = tried
+	if reached == nil {
+		return nil, nil, err
+	}
+	reached.Tried = tried
+	if err == nil && reached.RecordsPerSecond.Median == 0 {
+		err = fmt.Errorf("%s: most windows of %v passed without a record; ask again with a longer --time", s.name, r.schedule.timing.window.Round(time.Millisecond))
 	}
 	return reached, usage, err
 }
@@ -303,17 +307,9 @@ func (r *limitRun) produceTrial(ctx context.Context, s result.Setting, topic str
 	trial.Setting = s
 	trial.Usage.WireRead, trial.Usage.WireWritten = wire.Read.Load()-read, wire.Written.Load()-written
 	return trial, r.end(ctx, err, ledger, func(ctx context.Context) error {
-		return ignoreGivenUp(run.Stop(ctx))
+		_, err := run.Stop(ctx)
+		return err
 	})
-}
-
-// ignoreGivenUp drops the reason why records in flight at the end of a trial
-// were not acknowledged: we gave them up ourselves.
-func ignoreGivenUp(p workload.Produced, err error) error {
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
 }
 
 // end stops a trial's workload and closes its books; what went wrong first is

@@ -17,7 +17,7 @@ type schedule struct {
 // MinTime is the shortest time a limit can be asked in, DefaultTime what it
 // takes when nothing is said: within 90 s with all that is around the trials.
 const (
-	MinTime     = 10 * time.Second
+	MinTime     = 15 * time.Second
 	DefaultTime = 80 * time.Second
 )
 

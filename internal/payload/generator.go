@@ -15,10 +15,10 @@ const chunk = 500
 // Failed and Indeterminate are safe for concurrent use.
 type Generator struct {
 	source  *Source
-	stamp   audit.Stamp
 	writers []*audit.Writer // by partition
 	rng     *rand.PCG
 
+	bodies    pool
 	body      int
 	key       int
 	partition int32
@@ -32,10 +32,11 @@ type Generator struct {
 func (s *Source) Producer(id uint16, l *audit.Ledger) *Generator {
 	c := s.config
 	l.Produces(c.Run, c.Acks)
+	l.Idempotent(c.Idempotent)
 	g := &Generator{
 		source:    s,
-		stamp:     audit.Stamp{Run: c.Run, Producer: id, Acks: c.Acks, Idempotent: c.Idempotent},
 		writers:   make([]*audit.Writer, c.Partitions),
+		bodies:    s.bodies,
 		rng:       rand.NewPCG(c.Seed, uint64(id)),
 		partition: int32(id) % c.Partitions,
 		left:      chunk,
@@ -81,23 +82,19 @@ func (g *Generator) turn() int32 {
 }
 
 func (g *Generator) fill(value []byte, partition int32, now int64) []byte {
-	s := g.source
-	if s.lines != nil {
-		return s.lines[below(g.rng.Uint64(), len(s.lines))]
+	if lines := g.source.lines; lines != nil {
+		return lines[below(g.rng.Uint64(), len(lines))]
 	}
 	i := g.body
-	if g.body++; g.body == len(s.bodies.crcs) {
+	if g.body++; g.body == len(g.bodies.crcs) {
 		g.body = 0
 	}
 	if !g.stamped {
-		copy(value, s.bodies.body(i))
+		copy(value, g.bodies.body(i))
 		return value
 	}
-	copy(value[audit.StampSize:], s.bodies.body(i))
-	stamp := g.stamp
-	stamp.Partition, stamp.Time = partition, now
-	stamp.Sequence = g.writers[partition].Next()
-	stamp.Put(value, s.bodies.crcs[i])
+	copy(value[audit.StampSize:], g.bodies.body(i))
+	g.writers[partition].Stamp(value, g.bodies.crcs[i], now)
 	return value
 }
 

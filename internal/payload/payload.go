@@ -23,8 +23,9 @@ type Kind string
 const (
 	// Random bytes do not compress.
 	Random Kind = "random"
-	// Text is words of an English-like frequency; batches of it compress to
-	// about half.
+	// Text is words of an English-like frequency; batches of 16 KB compress to
+	// about half with zstd and three quarters with lz4, of 1 MB to a third and to
+	// half.
 	Text Kind = "text"
 	// Zeros compress to almost nothing.
 	Zeros Kind = "zeros"

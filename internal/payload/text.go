@@ -19,7 +19,7 @@ const (
 	onsets         = "b c d f g h l m n p r s t v w br ch cl cr dr fl gr pl pr sh sl sp st str th tr"
 	nuclei         = "a e i o u ai ea ee ie io ou"
 	codas          = "n r l s t d m nd nt rd rt st ng ck ll sh"
-	vocabularySize = 6000
+	vocabularySize = 1500
 )
 
 // fillText writes words drawn with a frequency of 1/rank (Zipf's law), with a

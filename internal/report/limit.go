@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"redline/internal/term"
 	"redline/result"
@@ -53,10 +54,24 @@ func Limit(w io.Writer, r result.LimitReport) {
 	reachedWith(w, "produce", r.Limit.Produce)
 	usedBy(w, "consume", r.Usage.Consume, r.Limit.Consume)
 	usedBy(w, "produce", r.Usage.Produce, r.Limit.Produce)
-	fmt.Fprintf(w, "ACCOUNT  %s\n", Account(r.Account))
+	paragraph(w, "ACCOUNT", Account(r.Account))
 	for _, warning := range r.Warnings {
-		fmt.Fprintf(w, "note     %s\n", warning)
+		paragraph(w, "note", warning)
 	}
+}
+
+// paragraph writes text beside its head, folded at 80 columns.
+func paragraph(w io.Writer, head, text string) {
+	const indent, width = 9, 80 - 9
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width {
+			fmt.Fprintf(w, "%-*s%s\n", indent, head, line)
+			head, line = "", ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	fmt.Fprintf(w, "%-*s%s\n", indent, head, line)
 }
 
 func side(w io.Writer, name string, reached *result.Reached) {

@@ -11,6 +11,8 @@ import (
 	"redline/internal/audit"
 	"redline/internal/client"
 	"redline/internal/latency"
+	"redline/internal/observe"
+	"redline/result"
 )
 
 // Consume says what is to be read, by what, and until when.
@@ -35,6 +37,9 @@ type Consume struct {
 	// Latency, if not nil, takes the time from the intended send time of each
 	// batch's first record to now: end-to-end latency, one sample a batch.
 	Latency *latency.Recorder
+
+	// Watch, if not nil, reads what the run uses.
+	Watch *observe.Watch
 
 	// Notify, if not nil, is told what the consumers do. It is called from
 	// several goroutines, one at a time.
@@ -93,6 +98,9 @@ type Consuming struct {
 // Consumed is what a run of consumers came to.
 type Consumed struct {
 	Profile Profile
+	// Usage is that of the part from the first record to the last, if the run had
+	// a Watch.
+	Usage result.Usage
 	// FirstRecord is the delay from the start to the first Bin with a record;
 	// -1 when none came.
 	FirstRecord time.Duration
@@ -125,7 +133,7 @@ func StartConsume(ctx context.Context, spec Consume) (*Consuming, error) {
 		}
 	}
 	c.began = time.Now()
-	c.sampler = startSampling(c.began, func() (int64, int64) { return spec.Ledger.Records(), spec.Ledger.Bytes() })
+	c.sampler = startSampling(c.began, spec.Watch, func() (int64, int64) { return spec.Ledger.Records(), spec.Ledger.Bytes() })
 	for _, m := range c.members {
 		c.notify(Event{Consumer: m.index, Kind: Started})
 		c.running.Go(m.run)
@@ -191,7 +199,7 @@ func (c *Consuming) Stop(ctx context.Context) (Consumed, error) {
 	c.stopped.Store(true)
 	c.cancel(context.Canceled)
 	<-c.done
-	profile := c.sampler.finish()
+	profile, usage := c.sampler.finish()
 	err := c.closeMembers(ctx)
 	select {
 	case first := <-c.errs:
@@ -200,7 +208,7 @@ func (c *Consuming) Stop(ctx context.Context) (Consumed, error) {
 	}
 	active := profile.Active()
 	consumed := Consumed{
-		Profile: profile, Wall: time.Since(c.began), FirstRecord: active.From,
+		Profile: profile, Usage: usage, Wall: time.Since(c.began), FirstRecord: active.From,
 		Records: c.Records(), Bytes: c.Bytes(),
 		Errors: c.Errors.Load(), Rebalances: c.Rebalances.Load(),
 		Batches: c.batches.Load(), Rewinds: c.rewinds.Load(), Settings: c.settings,

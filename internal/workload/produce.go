@@ -48,6 +48,7 @@ type Producing struct {
 
 	settings map[string]string
 	claimed  atomic.Int64 // records that threads have taken to send
+	stopping atomic.Bool
 
 	mu         sync.Mutex
 	errors     map[string]int64 // why records were not acknowledged
@@ -96,7 +97,7 @@ func StartProduce(ctx context.Context, spec Produce) (*Producing, error) {
 		}
 	}
 	p.clock = newClock()
-	p.sampler = startSampling(p.clock.base, func() (int64, int64) {
+	p.sampler = startSampling(p.clock.base, nil, func() (int64, int64) {
 		a := p.Acked()
 		return a.Records, a.Bytes
 	})
@@ -192,12 +193,14 @@ func (p *Producing) merge(of func(*thread) *latency.Recorder) *latency.Histogram
 
 // Stop ends the sending, waits within the bound of ctx until what was sent is
 // answered or given up, and says what the run came to. The error is the first
-// that ended a thread, or the first reason why a record was not acknowledged.
+// that ended a thread, or the first reason before Stop why a record was not
+// acknowledged: what is given up by stopping is counted, and no error.
 func (p *Producing) Stop(ctx context.Context) (Produced, error) {
+	p.stopping.Store(true)
 	p.cancel(context.Canceled)
 	<-p.done
 	err := p.closeThreads(ctx)
-	profile := p.sampler.finish()
+	profile, _ := p.sampler.finish()
 	produced := Produced{Profile: profile, Wall: time.Since(p.clock.base), Settings: p.settings, Acked: p.Acked(), Latency: p.Latency()}
 	for _, t := range p.threads {
 		t.mu.Lock()
@@ -245,12 +248,20 @@ func (p *Producing) closeThreads(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// maxReasons bounds how many different reasons are told apart: their texts come
+// from outside.
+const maxReasons = 16
+
 // fail notes why a record was not acknowledged.
 func (p *Producing) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.errors[err.Error()]++
-	if p.firstError == nil {
+	reason := err.Error()
+	if _, known := p.errors[reason]; !known && len(p.errors) >= maxReasons {
+		reason = "other reasons"
+	}
+	p.errors[reason]++
+	if p.firstError == nil && !p.stopping.Load() {
 		p.firstError = err
 	}
 }

@@ -1,8 +1,10 @@
 package workload
 
 import (
-	"sync"
 	"time"
+
+	"redline/internal/observe"
+	"redline/result"
 )
 
 // Bin is the width of the samples that steady state is judged on.
@@ -97,22 +99,23 @@ func (p *Profile) span(i, j int) Span {
 
 // sampler fills a Profile while a run goes on.
 type sampler struct {
-	mu      sync.Mutex
+	began time.Time
+	count func() (records, bytes int64)
+	watch *observe.Watch // nil: usage is not wanted
+	stop  chan struct{}
+	done  chan struct{}
+
 	profile Profile
-	stop    chan struct{}
-	done    chan struct{}
+	// last is the reading of the last sample; from and to bound the part in
+	// which the count grew.
+	last, from, to observe.Reading
+	growing        bool
 }
 
 // startSampling calls count every Bin until finish is called.
-func startSampling(began time.Time, count func() (records, bytes int64)) *sampler {
-	s := &sampler{stop: make(chan struct{}), done: make(chan struct{})}
-	sample := func() {
-		records, bytes := count()
-		s.mu.Lock()
-		s.profile.add(time.Since(began), records, bytes)
-		s.mu.Unlock()
-	}
-	sample()
+func startSampling(began time.Time, watch *observe.Watch, count func() (records, bytes int64)) *sampler {
+	s := &sampler{began: began, count: count, watch: watch, stop: make(chan struct{}), done: make(chan struct{})}
+	s.sample()
 	go func() {
 		defer close(s.done)
 		tick := time.NewTicker(Bin)
@@ -120,9 +123,9 @@ func startSampling(began time.Time, count func() (records, bytes int64)) *sample
 		for {
 			select {
 			case <-tick.C:
-				sample()
+				s.sample()
 			case <-s.stop:
-				sample()
+				s.sample()
 				return
 			}
 		}
@@ -130,11 +133,33 @@ func startSampling(began time.Time, count func() (records, bytes int64)) *sample
 	return s
 }
 
-// finish takes the last sample and gives the whole profile.
-func (s *sampler) finish() Profile {
+func (s *sampler) sample() {
+	records, bytes := s.count()
+	grew := len(s.profile.points) > 0 && records > s.profile.points[len(s.profile.points)-1].records
+	s.profile.add(time.Since(s.began), records, bytes)
+	if s.watch == nil {
+		return
+	}
+	reading := s.watch.Split()
+	if grew {
+		if !s.growing {
+			s.from, s.growing = s.last, true
+		}
+		s.to = reading
+	}
+	s.last = reading
+}
+
+// finish takes the last sample and gives the whole profile, with the usage of
+// the part in which the count grew.
+func (s *sampler) finish() (Profile, result.Usage) {
 	close(s.stop)
 	<-s.done
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.profile
+	if s.watch == nil {
+		return s.profile, result.Usage{}
+	}
+	if !s.growing {
+		return s.profile, s.watch.Usage()
+	}
+	return s.profile, observe.Between(s.from, s.to)
 }

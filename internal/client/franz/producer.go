@@ -174,24 +174,25 @@ func (p *producer) wait(ctx context.Context, size int64) error {
 	if dead := p.dead.Load(); dead != nil {
 		return *dead
 	}
-	if p.fits(size, 1) {
+	if p.fits(size, 0) {
 		return nil
 	}
 	return p.waitForRoom(ctx, size)
 }
 
-// fits says whether a record of size bytes may be queued beside at most
-// 1/share of the limits. Anything fits an empty queue.
-func (p *producer) fits(size, share int64) bool {
+// fits says whether a record of size bytes may be queued when so many eighths of
+// the limits are to stay free. Anything fits an empty queue.
+func (p *producer) fits(size, eighths int64) bool {
 	records := p.records.Load()
 	if records == 0 {
 		return true
 	}
-	limit := int64(p.draft.maxRecords)
-	if records >= limit-limit/8*(share-1) {
+	most := int64(p.draft.maxRecords)
+	if records >= most-most*eighths/8 {
 		return false
 	}
-	return p.draft.maxBytes == 0 || p.bytes.Load()+size <= int64(p.draft.maxBytes)
+	most = int64(p.draft.maxBytes)
+	return most == 0 || p.bytes.Load()+size <= most-most/8*eighths
 }
 
 // waitForRoom waits until an eighth of the queue is free again, not for a
@@ -200,7 +201,7 @@ func (p *producer) waitForRoom(ctx context.Context, size int64) error {
 	p.waiting.Store(true)
 	defer p.waiting.Store(false)
 	p.sendNow()
-	for !p.fits(size, 2) {
+	for !p.fits(size, 1) {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("the send buffer of the producer stayed full: %w", context.Cause(ctx))
@@ -238,7 +239,7 @@ func (p *producer) settle(k *kgo.Record, err error) {
 	p.put(s)
 	p.bytes.Add(-size)
 	p.records.Add(-1)
-	if p.waiting.Load() && p.fits(0, 2) {
+	if p.waiting.Load() && p.fits(0, 1) {
 		select {
 		case p.room <- struct{}{}:
 		default:

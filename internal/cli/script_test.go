@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kfake"
+
+	"redline/internal/broker"
+)
+
+var update = flag.Bool("update", false, "write golden files and scripts anew")
+
+func TestMain(m *testing.M) {
+	broker.MaybeChild()
+	testscript.Main(m, map[string]func(){
+		"redline": func() { os.Exit(Main(OSProcess())) },
+	})
+}
+
+// TestScripts types the commands of testdata/script as a user would. Each script
+// has a Kafka of its own at $BROKER.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("..", "..", "testdata", "script"),
+		Setup:               setupScript,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": cmdExits, "await": cmdAwait, "fetch": cmdFetch, "within": cmdWithin,
+		},
+	})
+}
+
+func setupScript(env *testscript.Env) error {
+	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(1))
+	if err != nil {
+		return err
+	}
+	env.Defer(kafka.Close)
+	for key, value := range map[string]string{
+		"BROKER":                   kafka.ListenAddrs()[0],
+		"REDLINE_BOOTSTRAP_SERVER": kafka.ListenAddrs()[0],
+		"REDLINE_STATE":            filepath.Join(env.WorkDir, "state"),
+		"REDLINE_CACHE":            filepath.Join(env.WorkDir, "cache"),
+		"HOME":                     env.WorkDir,
+	} {
+		env.Setenv(key, value)
+	}
+	return nil
+}
+
+// cmdExits runs a command and wants this exit code: exits CODE COMMAND ARG…
+// Its streams are left in the files stdout and stderr.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG…]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	ts.Check(os.WriteFile(ts.MkAbs("stdout"), []byte(ts.ReadFile("stdout")), 0o666))
+	ts.Check(os.WriteFile(ts.MkAbs("stderr"), []byte(ts.ReadFile("stderr")), 0o666))
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// cmdWithin is exits with a bound: within DURATION CODE COMMAND ARG…
+func cmdWithin(ts *testscript.TestScript, neg bool, args []string) {
+	bound, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	began := time.Now()
+	cmdExits(ts, neg, args[1:])
+	if took := time.Since(began); took > bound {
+		ts.Fatalf("took %v, want at most %v", took, bound)
+	}
+}
+
+// cmdAwait waits until a file has a line that matches: await FILE REGEXP
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await FILE REGEXP")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[1])
+	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(20 * time.Millisecond) {
+		if text, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && pattern.Match(text) {
+			return
+		}
+	}
+	text, _ := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Fatalf("%s never came in %s:\n%s", args[1], args[0], text)
+}
+
+// cmdFetch gets the first URL named in a file and writes the answer to another:
+// fetch FILE PATH OUT
+func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {
+	base := regexp.MustCompile(`http://[0-9.:]+`).FindString(ts.ReadFile(args[0]))
+	response, err := http.Get(base + args[1])
+	ts.Check(err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<20))
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), body, 0o666))
+	if !strings.HasPrefix(response.Status, "200") {
+		ts.Fatalf("%s: %s", base+args[1], fmt.Sprint(response.Status))
+	}
+}

@@ -1,0 +1,133 @@
+//go:build cgo
+
+package confluent
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
+
+	"redline/internal/client"
+	"redline/internal/cluster"
+)
+
+// Library makes clients of confluent-kafka-go.
+//
+// What is set in every profile, because the workload needs it: client.id; the
+// group and where to start, or for assigned partitions a group that is never
+// joined, since librdkafka wants one, and no commits; isolation.level, whose
+// default differs from every other client's; topic.metadata.propagation.max.ms
+// of 2000 (30000 by default), so that an unknown topic is said within 10 s; no
+// log lines on the terminal; and statistics.interval.ms of 1000 when bytes on
+// the wire are to be counted, which are then up to a second old.
+var Library client.Library = library{}
+
+type library struct{}
+
+func (library) Name() string { return "confluent" }
+
+func (library) Version() string {
+	_, librdkafka := kafka.LibraryVersion()
+	return "confluent-kafka-go " + client.BuiltVersion("github.com/confluentinc/confluent-kafka-go/v2") + " (librdkafka " + librdkafka + ")"
+}
+
+const (
+	// reachWithin is how long a client may have heard nothing of a broker
+	// before one is asked directly, which may take askWithin.
+	reachWithin = 7500 * time.Millisecond
+	askWithin   = time.Second
+	// unknownTopicFor is how long a topic may be missing: a new one takes a
+	// moment to be known to every broker.
+	unknownTopicFor = 5 * time.Second
+)
+
+// needed are the properties of every client.
+func needed(o client.Options) map[string]string {
+	id := o.ClientID
+	if id == "" {
+		id = "redline"
+	}
+	set := map[string]string{
+		"bootstrap.servers":                 strings.Join(o.Brokers, ","),
+		"client.id":                         id,
+		"log_level":                         "0",
+		"topic.metadata.propagation.max.ms": "2000",
+	}
+	if o.Wire != nil {
+		set["statistics.interval.ms"] = "1000"
+	}
+	return set
+}
+
+// preset picks the profile's properties.
+func preset(p client.Profile, tuned []client.Preset) ([]client.Preset, error) {
+	switch p {
+	case client.Tuned, "":
+		return tuned, nil
+	case client.Defaults:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("there is no profile %q; take %q or %q", p, client.Tuned, client.Defaults)
+}
+
+// unreachable is the error for a cluster of which nothing was ever heard.
+func unreachable(brokers []string, last error) error {
+	return fmt.Errorf("%w: no broker at %s answered within %v: %w; start one there, or name another with -b",
+		cluster.ErrUnreachable, strings.Join(brokers, ","), reachWithin+askWithin, last)
+}
+
+// missing is the error for a topic that is not there.
+func missing(topic string, err error) error {
+	return fmt.Errorf("topic %q is not there (or no more): %w; create it with redline topic create, or list what is there with redline topic list", topic, err)
+}
+
+// code is librdkafka's number of an error, ErrNoError for others.
+func code(err error) kafka.ErrorCode {
+	if e, ok := errors.AsType[kafka.Error](err); ok {
+		return e.Code()
+	}
+	return kafka.ErrNoError
+}
+
+func unknownTopic(err error) bool {
+	switch code(err) {
+	case kafka.ErrUnknownTopicOrPart, kafka.ErrUnknownTopic, kafka.ErrUnknownPartition, kafka.ErrUnknownTopicID, kafka.ErrTopicException:
+		return true
+	}
+	return false
+}
+
+func notAllowed(err error) bool {
+	switch code(err) {
+	case kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
+		kafka.ErrAuthentication, kafka.ErrSaslAuthenticationFailed:
+		return true
+	}
+	return false
+}
+
+// neverAppended marks an error of a record that no broker can have.
+type neverAppended struct{ error }
+
+func (e neverAppended) Unwrap() error { return e.error }
+
+// Outcome of a send that ended with err. A record purged from the queue is
+// left open: it may be there for a second try.
+func (library) Outcome(err error) client.Outcome {
+	if err == nil {
+		return client.Acked
+	}
+	if _, never := errors.AsType[neverAppended](err); never {
+		return client.Failed
+	}
+	switch code(err) {
+	case kafka.ErrMsgSizeTooLarge, kafka.ErrRecordListTooLarge, kafka.ErrTopicAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
+		kafka.ErrTopicException, kafka.ErrInvalidRecord, kafka.ErrInvalidTimestamp, kafka.ErrInvalidRequiredAcks,
+		kafka.ErrUnsupportedCompressionType, kafka.ErrUnsupportedForMessageFormat, kafka.ErrPolicyViolation, kafka.ErrQueueFull:
+		return client.Failed
+	}
+	return client.Indeterminate
+}

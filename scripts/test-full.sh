@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# All tests, on real Apache Kafka too. Installs what they need: Debian packages
+# through apt-get when root, Kafka's jars through mvn into redline's cache folder.
+# Ends with a line that counts what passed, failed and was skipped.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+need=()
+command -v java >/dev/null || need+=(openjdk-17-jre-headless)
+command -v mvn >/dev/null || need+=(maven)
+command -v gcc >/dev/null || need+=(gcc libc6-dev)
+command -v make >/dev/null || need+=(make)
+command -v pkill >/dev/null || need+=(procps)
+if ((${#need[@]})); then
+	if [[ $(id -u) != 0 ]]; then
+		echo "missing: ${need[*]}. Install them: sudo apt-get install -y ${need[*]}" >&2
+		exit 1
+	fi
+	apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${need[@]}"
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+count() { grep -cE "^ *--- $1: " "$log" || true; }
+
+unformatted=$(gofmt -l $(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))
+if [[ -n $unformatted ]]; then
+	echo "not formatted with gofmt: $unformatted" >&2
+	exit 1
+fi
+go vet ./...
+CGO_ENABLED=0 go vet ./...
+for os in darwin windows; do GOOS=$os CGO_ENABLED=0 go build -o /dev/null .; done
+
+# The race detector on everything that needs Go alone; then real Kafka, a
+# package at a time so that brokers do not share the machine.
+status=0
+go test -race -v -timeout 15m $(go list ./... | grep -v /test/) >"$log" 2>&1 || status=$?
+REDLINE_TEST_KAFKA=1 go test -v -count=1 -timeout 20m ./test/... >>"$log" 2>&1 || status=$?
+ARTICLE_SCALE=100 scripts/article.sh >>"$log" 2>&1 || { echo "--- FAIL: scripts/article.sh" >>"$log"; status=1; }
+
+grep -E '^(ok|FAIL|panic|---? FAIL| +--- FAIL| +--- SKIP|--- SKIP)' "$log" || true
+if ((status)); then
+	echo "----- the log, from the first failure on"
+	awk '/--- FAIL|^panic|DATA RACE|^FAIL/ { found = 1 } found' "$log" | head -400
+fi
+echo "$(count PASS) passed, $(count FAIL) failed, $(count SKIP) skipped"
+if (($(count SKIP))) && [[ -n ${CI:-} ]]; then
+	echo "a test was skipped: on CI every test has to run" >&2
+	status=1
+fi
+exit $status
