@@ -30,6 +30,7 @@ type Reader struct {
 	word0 uint64 // magic and run of the current stream
 	want  uint64 // word 1 of its next record
 	bytes int64
+	at    uint64 // place(partition)
 	sum   uint64
 
 	ledger    *Ledger
@@ -39,6 +40,8 @@ type Reader struct {
 	// first of the partition, so that streams have to begin with sequence 0.
 	first  int64
 	origin bool
+	// began is what first was when the pass began: a group may go back behind it.
+	began int64
 	// given says that first was told by Start or Rewind, not taken from the
 	// first record.
 	given    bool
@@ -100,7 +103,7 @@ type tally struct {
 }
 
 func newReader(l *Ledger, partition int32) *Reader {
-	return &Reader{ledger: l, partition: partition, end: -1, epoch: -1, offsets: newRangeSet(maxOffsetSpans)}
+	return &Reader{ledger: l, partition: partition, at: place(partition), end: -1, epoch: -1, offsets: newRangeSet(maxOffsetSpans)}
 }
 
 // Begin locks the reader for the records of a batch. leaderEpoch is that of the
@@ -131,7 +134,7 @@ func (r *Reader) See(offset int64, value []byte) {
 		if w0 == r.word0 && w1 == r.want {
 			w2 := binary.LittleEndian.Uint64(value[16:])
 			w3 := binary.LittleEndian.Uint64(value[24:])
-			if mix(w0, w1, w2, uint32(w3), r.partition, len(value)) == uint32(w3>>32) &&
+			if (mix(w0, w1, w2, uint32(w3), r.at, len(value))^w3)>>32 == 0 &&
 				(w1&sampleMask != 0 || BodyCRC(value[StampSize:]) == uint32(w3)) {
 				// The value sum follows in suspend: w0 is the same for all.
 				r.next = offset + 1
@@ -170,12 +173,12 @@ func (r *Reader) see(offset int64, value []byte) {
 	switch {
 	case uint32(w0) != magic:
 		r.seeOther(w0, first)
-	case mix(w0, w1, binary.LittleEndian.Uint64(value[16:]), crc, r.partition, len(value)) != uint32(w3>>32):
+	case (mix(w0, w1, binary.LittleEndian.Uint64(value[16:]), crc, r.at, len(value))^w3)>>32 != 0:
 		if first {
 			r.pass.suspect++
 		}
 	case first:
-		r.seeStamp(w0, w1, crc, value[StampSize:])
+		r.seeStamp(offset, w0, w1, crc, value[StampSize:])
 	default:
 		r.seeAgain(w0, w1)
 	}
@@ -184,7 +187,7 @@ func (r *Reader) see(offset int64, value []byte) {
 // begin takes the first record as where reading started, if nobody said.
 func (r *Reader) begin(offset int64) {
 	r.started = true
-	r.first, r.next, r.counted = offset, offset, offset
+	r.first, r.began, r.next, r.counted = offset, offset, offset, offset
 }
 
 // place accounts an offset that is not the next one, and says whether this pass
@@ -249,14 +252,19 @@ func (r *Reader) seeOther(w0 uint64, first bool) {
 }
 
 // seeStamp accounts a believable stamp at an offset seen for the first time.
-func (r *Reader) seeStamp(w0, w1 uint64, crc uint32, body []byte) {
+func (r *Reader) seeStamp(offset int64, w0, w1 uint64, crc uint32, body []byte) {
 	s, known := r.stream(streamKey{w0, w1 & streamMask}, w1>>sequenceShift)
 	seq := w1 >> sequenceShift
 	expected := known && seq == s.next
 	if (!expected || w1&sampleMask == 0) && BodyCRC(body) != crc {
 		r.pass.corrupt++
 	}
-	s.see(seq)
+	if offset < r.began && seq < s.next {
+		// Reading went back, which says nothing of the order in the log.
+		s.seen.Add(seq)
+	} else {
+		s.see(seq)
+	}
 	r.want = s.next<<sequenceShift | s.key.low
 }
 

@@ -8,7 +8,7 @@ func (r *Reader) restart(offset, logStart int64) {
 	r.started, r.given = true, true
 	r.origin = offset == 0 && logStart == 0
 	r.logStart = logStart
-	r.first, r.next, r.counted = offset, offset, offset
+	r.first, r.began, r.next, r.counted = offset, offset, offset, offset
 	r.offsets = newRangeSet(maxOffsetSpans)
 	r.pass = tally{}
 	r.streams = nil

@@ -77,7 +77,7 @@ const (
 // must not change afterwards.
 func (s Stamp) Put(value []byte, bodyCRC uint32) {
 	w0, w1 := s.words()
-	put(value, w0, w1, uint64(s.Time), bodyCRC, s.Partition)
+	put(value, w0, w1, uint64(s.Time), bodyCRC, place(s.Partition))
 }
 
 func (s Stamp) words() (w0, w1 uint64) {
@@ -85,13 +85,13 @@ func (s Stamp) words() (w0, w1 uint64) {
 		s.Sequence<<sequenceShift | uint64(s.Producer)<<producerShift | flags(s.Acks, s.Idempotent)
 }
 
-func put(value []byte, w0, w1, w2 uint64, bodyCRC uint32, partition int32) {
+func put(value []byte, w0, w1, w2 uint64, bodyCRC uint32, place uint64) {
 	_ = value[StampSize-1]
-	check := mix(w0, w1, w2, bodyCRC, partition, len(value))
+	check := mix(w0, w1, w2, bodyCRC, place, len(value))
 	binary.LittleEndian.PutUint64(value[0:], w0)
 	binary.LittleEndian.PutUint64(value[8:], w1)
 	binary.LittleEndian.PutUint64(value[16:], w2)
-	binary.LittleEndian.PutUint64(value[24:], uint64(check)<<32|uint64(bodyCRC))
+	binary.LittleEndian.PutUint64(value[24:], check>>32<<32|uint64(bodyCRC))
 }
 
 // Read parses the stamp of a value that this process wrote itself or only wants
@@ -133,16 +133,18 @@ func flags(a Acks, idempotent bool) uint64 {
 
 func acksOf(word1 uint64) Acks { return Acks(word1 & 3) }
 
-// mix is the check value: two 64-by-64-bit multiplications, each folded to 64
-// bits, over everything that the stamp claims. It costs about 2 ns, where a
-// CRC-32C over a record of 100 bytes costs 7. It is against accidents, not
-// against forgers.
-func mix(w0, w1, w2 uint64, bodyCRC uint32, partition int32, length int) uint32 {
+// mix is the check value, in the upper 32 bits: two 64-by-64-bit
+// multiplications, each folded to 64 bits, over everything that the stamp claims.
+// It costs about 2 ns, where a CRC-32C over a record of 100 bytes costs 7. It is
+// against accidents, not against forgers.
+func mix(w0, w1, w2 uint64, bodyCRC uint32, place uint64, length int) uint64 {
 	hi, lo := bits.Mul64(w0^0x9e3779b97f4a7c15, w1^0xd6e8feb86659fd93)
-	place := uint64(uint32(partition))<<32 | uint64(bodyCRC)
 	// The length goes where the time has no digits that change.
-	w2 ^= bits.RotateLeft64(uint64(length), 48)
-	hi, lo = bits.Mul64(hi^lo^w2, place^0xe7037ed1a0b428db)
-	h := hi ^ lo
-	return uint32(h) ^ uint32(h>>32)
+	hi, lo = bits.Mul64(hi^lo^w2^uint64(length)<<32, place^uint64(bodyCRC))
+	return hi ^ lo
+}
+
+// place is a partition as mix takes it.
+func place(partition int32) uint64 {
+	return uint64(uint32(partition))<<32 ^ 0xe7037ed1a0b428db
 }

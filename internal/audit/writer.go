@@ -10,10 +10,10 @@ const maxAckedSpans = 1024
 type Writer struct {
 	// What the sending goroutine uses, and below, a cache line apart, what the
 	// goroutine with the acknowledgements does.
-	word0     uint64
-	next      uint64 // word 1 of the next record
-	partition int32
-	_         [64]byte
+	word0 uint64
+	next  uint64 // word 1 of the next record
+	place uint64
+	_     [64]byte
 
 	mu sync.Mutex
 	// known says that the stamps of this writer can be told on the read side.
@@ -28,7 +28,7 @@ type Writer struct {
 func newWriter(s Stamp, known bool) *Writer {
 	w0, w1 := s.words()
 	return &Writer{
-		word0: w0, next: w1, partition: s.Partition,
+		word0: w0, next: w1, place: place(s.Partition),
 		key: streamKey{w0, w1}, known: known,
 		acked: newRangeSet(maxAckedSpans), low: -1, high: -1,
 	}
@@ -49,7 +49,7 @@ func (w *Writer) Next() uint64 {
 // It is Next and Stamp.Put in one, with the run and flags that Ledger.Produces and
 // Ledger.Idempotent said.
 func (w *Writer) Stamp(value []byte, bodyCRC uint32, time int64) {
-	put(value, w.word0, w.next, uint64(time), bodyCRC, w.partition)
+	put(value, w.word0, w.next, uint64(time), bodyCRC, w.place)
 	w.next += oneSequence
 }
 

@@ -189,7 +189,12 @@ func (b *Broker) died(n *node, how string) {
 	if ending {
 		return
 	}
-	b.fail(fmt.Errorf("%s ended by itself (%s)%s. Its logs are in %s", b.nodeName(n), how, lastWords(n.log), b.Logs()))
+	why := ""
+	if !strings.HasPrefix(how, "signal: ") {
+		// A killed process had no time to write why.
+		why = lastWords(n.log)
+	}
+	b.fail(fmt.Errorf("%s ended by itself (%s)%s. Its logs are in %s", b.nodeName(n), how, why, b.Logs()))
 }
 
 func (b *Broker) nodeName(n *node) string {

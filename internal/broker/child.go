@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -208,8 +210,17 @@ func selfCommand(role string) (*exec.Cmd, error) {
 		self = "/proc/self/exe"
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), childVariable+"="+role)
+	cmd.Env = append(childEnvironment(os.Environ()), childVariable+"="+role)
 	return cmd, nil
+}
+
+// childEnvironment leaves out what tunes the Go runtime: it is meant for the
+// client under test, and must not change the broker it is measured against.
+func childEnvironment(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(pair string) bool {
+		name, _, _ := strings.Cut(pair, "=")
+		return slices.Contains([]string{"GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG"}, name)
+	})
 }
 
 // tell writes one line to the child.

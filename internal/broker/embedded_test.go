@@ -254,8 +254,37 @@ func TestACancelledStartLeavesNothing(t *testing.T) {
 	}
 }
 
+// downAtEnd ends what a test that goes wrong has left detached.
+func downAtEnd(t *testing.T) {
+	t.Helper()
+	t.Cleanup(func() {
+		if _, err := Down(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestADetachedBrokerWithoutAStateFileEnds(t *testing.T) {
+	state := ownState(t)
+	downAtEnd(t)
+	s, err := StartDetached(t.Context(), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range brokerFolders(t, state) {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the keeper's end", func() bool { return !s.Owner.alive() })
+	if s.Processes[0].alive() {
+		t.Error("the broker lives on")
+	}
+}
+
 func TestADetachedBrokerStaysUntilDown(t *testing.T) {
 	state := ownState(t)
+	downAtEnd(t)
 	s, err := StartDetached(t.Context(), Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -289,6 +318,7 @@ func TestADetachedBrokerStaysUntilDown(t *testing.T) {
 
 func TestADetachedStartTellsWhyItFailed(t *testing.T) {
 	ownState(t)
+	downAtEnd(t)
 	_, err := StartDetached(t.Context(), Config{Properties: map[string]string{"num.io.threads": "8"}})
 	if err == nil || !strings.Contains(err.Error(), `no property "num.io.threads"`) {
 		t.Errorf("error %v", err)

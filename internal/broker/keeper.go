@@ -181,12 +181,28 @@ func runKeeper(pipe *childPipe) error {
 		return b.Stop(context.Background())
 	}
 	_ = os.Stdout.Close()
-	select {
-	case <-ctx.Done():
-	case <-b.Done():
-		fmt.Fprintln(os.Stderr, b.Err())
-	}
+	b.keep(ctx)
 	return b.Stop(context.Background())
+}
+
+// keep waits until ctx ends, a node dies, or the state file is removed: then no
+// Down would find this broker any more.
+func (b *Broker) keep(ctx context.Context) {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-b.Done():
+			fmt.Fprintln(os.Stderr, b.Err())
+			return
+		case <-look.C:
+			if _, err := os.Stat(filepath.Join(b.folder.dir, stateFile)); errors.Is(err, os.ErrNotExist) {
+				return
+			}
+		}
+	}
 }
 
 // logTo turns our standard error to a file.

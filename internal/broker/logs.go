@@ -9,7 +9,8 @@ import (
 )
 
 // lastWords is what the end of a log says of why its process died, as the end of
-// a sentence: ": …", or nothing.
+// a sentence: ": …", or nothing. The last line that names a cause counts, else the
+// last line.
 func lastWords(path string) string {
 	lines := tailLines(path, 16<<10)
 	for _, line := range lines {
@@ -22,9 +23,7 @@ func lastWords(path string) string {
 		switch {
 		case strings.HasPrefix(line, "\t") || strings.TrimSpace(line) == "":
 			// Part of a stack trace.
-		case telling.MatchString(line):
-			said = line
-		case said == "":
+		case telling.MatchString(line) || !telling.MatchString(said):
 			said = line
 		}
 	}
@@ -37,8 +36,9 @@ func lastWords(path string) string {
 	return ": " + strings.TrimSpace(said)
 }
 
-// telling are lines that name a cause.
-var telling = regexp.MustCompile(`ERROR|FATAL|Exception|^panic:|^fatal error:|^Error`)
+// telling are lines that name a cause: of a level that says so, an exception or
+// an error at the start of its stack trace, a Go panic.
+var telling = regexp.MustCompile(`\b(ERROR|FATAL)\b|^Exception in |^[\w.$]+(Exception|Error)\b|^panic: |^fatal error: |^Error`)
 
 // tailLines are the whole lines in the last n bytes of a file.
 func tailLines(path string, n int64) []string {

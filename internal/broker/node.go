@@ -109,13 +109,14 @@ func (n *node) childEnded(how string) {
 }
 
 func (n *node) ended(how string) {
-	var killed bool
-	n.change(func() {
-		n.pid, n.exit, killed = 0, how, n.killed
-	})
+	n.mu.Lock()
+	killed := n.killed
+	n.mu.Unlock()
 	if !killed {
+		// First the cause, then the news: who sees the end must find why.
 		n.died(n, how)
 	}
+	n.change(func() { n.pid, n.exit = 0, how })
 }
 
 func (n *node) change(f func()) {

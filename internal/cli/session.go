@@ -3,10 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
-
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"redline/internal/cluster"
 	"redline/internal/observe"
@@ -45,17 +42,17 @@ func (s *session) environment() result.Environment {
 // committed gives the offsets that a group has committed for a topic; a group
 // that does not exist has none.
 func (s *session) committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
-	offsets, err := s.Cluster.Admin().FetchOffsets(ctx, group)
-	if errors.Is(err, kerr.GroupIDNotFound) {
+	described, err := s.Cluster.DescribeGroup(ctx, group)
+	if errors.Is(err, cluster.ErrUnknownGroup) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the commits of group %s: %w", group, cluster.Classify(err))
+		return nil, err
 	}
 	at := map[int32]int64{}
-	for partition, o := range offsets[topic] {
-		if o.Err == nil && o.At >= 0 {
-			at[partition] = o.At
+	for _, p := range described.Partitions {
+		if p.Topic == topic && p.Committed >= 0 {
+			at[p.Partition] = p.Committed
 		}
 	}
 	return at, nil

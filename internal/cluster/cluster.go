@@ -74,6 +74,9 @@ func (b Broker) Address() string {
 	return net.JoinHostPort(b.Host, strconv.FormatInt(int64(b.Port), 10))
 }
 
+// metadataMinAge is how long the client trusts what it knows of topics.
+const metadataMinAge = 100 * time.Millisecond
+
 // Cluster is a connection to a Kafka cluster. Its methods may be called from
 // several goroutines.
 type Cluster struct {
@@ -149,7 +152,7 @@ func open(c Config, entry string) (*Cluster, error) {
 		kgo.ClientID(c.ClientID),
 		kgo.DialTimeout(c.DialTimeout),
 		kgo.RetryTimeout(c.Timeout),
-		kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.MetadataMinAge(metadataMinAge),
 		kgo.DisableClientMetrics(),
 	)
 	if err != nil {

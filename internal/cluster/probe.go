@@ -35,10 +35,9 @@ func probe(ctx context.Context, c Config, address string) error {
 	}
 	defer conn.Close()
 	wait := c.answerWait()
-	start := time.Now()
 	head, err := exchange(ctx, conn, wait, apiVersionsRequest(c.ClientID), 8)
 	if err != nil && len(head) < 4 {
-		return noAnswer(ctx, c, address, err, time.Since(start))
+		return noAnswer(ctx, c, address, err)
 	}
 	return readHead(address, head)
 }
@@ -114,13 +113,13 @@ func isDNS(err error) bool {
 }
 
 // noAnswer names what happened after a connection that was accepted.
-func noAnswer(ctx context.Context, c Config, address string, err error, waited time.Duration) error {
+func noAnswer(ctx context.Context, c Config, address string, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("waiting for %s: %w", address, ctx.Err())
 	}
 	if isTimeout(err) {
 		return unreachable(err, "%s accepts connections but did not answer within %s (--timeout is %s). It hangs, is overloaded, or is no Kafka: look into its log, or name another broker with -b.",
-			address, waited.Round(100*time.Millisecond), c.Timeout)
+			address, c.answerWait(), c.Timeout)
 	}
 	if hungUp(err) && speaksTLS(ctx, c, address) {
 		return tlsProblem(address)

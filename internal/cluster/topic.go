@@ -403,10 +403,18 @@ func (c *Cluster) Offsets(ctx context.Context, topic string) (map[int32]Range, e
 
 func (c *Cluster) listOffsets(ctx context.Context, topic string, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[int32]int64, error) {
 	listed, err := list(ctx, topic)
+	if isUnknownTopic(err) || isUnknownTopic(listed.Error()) {
+		// The client's own picture of the cluster may be older than the topic.
+		select {
+		case <-time.After(metadataMinAge):
+		case <-ctx.Done():
+		}
+		listed, err = list(ctx, topic)
+	}
 	if err == nil {
 		err = listed.Error()
 	}
-	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.InvalidTopicException) {
+	if isUnknownTopic(err) {
 		return nil, c.unknownTopic(ctx, topic)
 	}
 	if err != nil {
@@ -420,6 +428,10 @@ func (c *Cluster) listOffsets(ctx context.Context, topic string, list func(conte
 		return nil, c.unknownTopic(ctx, topic)
 	}
 	return offsets, nil
+}
+
+func isUnknownTopic(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.InvalidTopicException)
 }
 
 // unknownTopic is the error for a topic that is not there.

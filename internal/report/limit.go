@@ -162,7 +162,7 @@ func usedBy(w io.Writer, name string, u *result.Usage, reached *result.Reached) 
 		head = ""
 	}
 	fmt.Fprintf(w, "%-9s%-9s%s\n", head, name, cpu(*u, 0))
-	fmt.Fprintf(w, "%-9s%-9sGC %.0f %% of the client's CPU, peak RSS %s client%s\n", "", "",
+	fmt.Fprintf(w, "%-9s%-9sGC %.0f %% of client's; peak RSS %s client%s\n", "", "",
 		100*max(0, u.GCShare), size(u.ClientPeakRSS), brokerRSS(*u))
 }
 

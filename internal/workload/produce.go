@@ -143,7 +143,7 @@ func (p *Producing) Acked() Acks {
 	var sum Acks
 	for _, t := range p.threads {
 		t.mu.Lock()
-		sum.add(t.total)
+		sum.add(t.published.total)
 		t.mu.Unlock()
 	}
 	return sum
@@ -200,14 +200,15 @@ func (p *Producing) Stop(ctx context.Context) (Produced, error) {
 	p.cancel(context.Canceled)
 	<-p.done
 	err := p.closeThreads(ctx)
+	for _, t := range p.threads {
+		t.publish()
+	}
 	profile, _ := p.sampler.finish()
 	produced := Produced{Profile: profile, Wall: time.Since(p.clock.base), Settings: p.settings, Acked: p.Acked(), Latency: p.Latency()}
 	for _, t := range p.threads {
-		t.mu.Lock()
-		produced.Elapsed = max(produced.Elapsed, t.lastAck)
-		produced.Failed += t.failed
-		produced.Indeterminate += t.indeterminate
-		t.mu.Unlock()
+		produced.Elapsed = max(produced.Elapsed, t.published.lastAck)
+		produced.Failed += t.published.failed
+		produced.Indeterminate += t.published.indeterminate
 	}
 	p.addSteady(&produced)
 	produced.Errors = p.Errors()
@@ -230,9 +231,9 @@ func (p *Producing) addSteady(produced *Produced) {
 	produced.SteadyLatency = p.merge(func(t *thread) *latency.Recorder { return &t.steady })
 	first := produced.Elapsed
 	for _, t := range p.threads {
-		if t.afterWarmup.Records > 0 {
-			produced.Steady.add(t.afterWarmup)
-			first = min(first, t.steadySince)
+		if c := t.published; c.afterWarmup.Records > 0 {
+			produced.Steady.add(c.afterWarmup)
+			first = min(first, c.steadySince)
 		}
 	}
 	produced.SteadyElapsed = produced.Elapsed - first
@@ -304,16 +305,45 @@ type thread struct {
 	pace      pace.Pacer
 	claim     int64 // how many records are taken from the run's number at a time
 
-	// The rest is written by the producer's acknowledging goroutine and read by
-	// others.
-	mu                    sync.Mutex
-	total, window         Acks
-	warmup                int64 // this thread's share of Produce.Warmup
+	latency, steady latency.Recorder
+	warmup          int64 // this thread's share of Produce.Warmup
+
+	// pending belongs to the producer's acknowledging goroutine, which publishes
+	// it under mu: a lock and a clock for each record would cost more than all
+	// the rest of its account.
+	pending pending
+
+	mu        sync.Mutex
+	published counts
+	window    Acks
+}
+
+// counts is what a thread knows of its records.
+type counts struct {
+	total                 Acks
 	afterWarmup           Acks
 	steadySince, lastAck  time.Duration // from the start of the run
 	failed, indeterminate int64
-	latency, steady       latency.Recorder
 }
+
+// pending is what was counted since the last publication.
+type pending struct {
+	counts
+	window    Acks
+	records   int   // since the last publication
+	published int64 // when that was, Unix nanoseconds
+	// now is the clock's last reading, for the record of this partition that was
+	// due at due: its neighbours were acknowledged with it.
+	now, due  int64
+	partition int32
+}
+
+// What is pending is published after so many records or so long, whichever
+// comes first.
+const (
+	publishRecords = 32
+	publishEvery   = 20 * time.Millisecond
+)
 
 // closedClaim is how many records a thread takes from the common number at a
 // time in a closed loop; it looks at the clock once for all of them. In an open
@@ -397,44 +427,58 @@ func (t *thread) one(now int64) error {
 
 // acked is told by the client what became of a record.
 func (t *thread) acked(r *client.Record, err error) {
+	p := &t.pending
+	due := r.Time.UnixNano()
+	if due != p.due || r.Partition != p.partition {
+		p.now, p.due, p.partition = t.producing.clock.now(), due, r.Partition
+	}
 	if err != nil {
 		t.lost(r, err)
-		return
+	} else {
+		t.generator.Acked(r.Partition, r.Value, r.Offset)
+		t.count(len(r.Value)+len(r.Key), time.Duration(p.now-due))
 	}
-	t.generator.Acked(r.Partition, r.Value, r.Offset)
-	now := t.producing.clock.now()
-	d, at := time.Duration(now-r.Time.UnixNano()), time.Duration(now-t.producing.clock.unix)
-	bytes := len(r.Value) + len(r.Key)
+	if p.records++; p.records >= publishRecords || p.now-p.published > int64(publishEvery) {
+		t.publish()
+	}
+}
+
+// count adds an acknowledged record.
+func (t *thread) count(bytes int, d time.Duration) {
+	p := &t.pending
 	t.latency.Observe(d)
-	t.mu.Lock()
-	t.total.one(bytes, d)
-	t.window.one(bytes, d)
-	t.lastAck = at
-	steady := t.warmup > 0 && t.total.Records > t.warmup
-	if steady {
-		if t.afterWarmup.Records == 0 {
-			t.steadySince = at
+	p.total.one(bytes, d)
+	p.window.one(bytes, d)
+	p.lastAck = time.Duration(p.now - t.producing.clock.unix)
+	if t.warmup > 0 && p.total.Records > t.warmup {
+		if p.afterWarmup.Records == 0 {
+			p.steadySince = p.lastAck
 		}
-		t.afterWarmup.one(bytes, d)
-	}
-	t.mu.Unlock()
-	if steady {
+		p.afterWarmup.one(bytes, d)
 		t.steady.Observe(d)
 	}
 }
 
 // lost notes a record that was not acknowledged.
 func (t *thread) lost(r *client.Record, err error) {
-	t.mu.Lock()
 	if t.producing.spec.Library.Outcome(err) == client.Failed {
-		t.failed++
+		t.pending.failed++
 		t.generator.Failed(r.Partition, r.Value)
 	} else {
-		t.indeterminate++
+		t.pending.indeterminate++
 		t.generator.Indeterminate(r.Partition, r.Value)
 	}
-	t.mu.Unlock()
 	t.producing.fail(err)
+}
+
+// publish lets others see what is pending. It is called by the acknowledging
+// goroutine, and by others when no acknowledgement is to come.
+func (t *thread) publish() {
+	t.mu.Lock()
+	t.published = t.pending.counts
+	t.window.add(t.pending.window)
+	t.mu.Unlock()
+	t.pending.window, t.pending.records, t.pending.published = Acks{}, 0, t.pending.now
 }
 
 // sleep waits and says whether the run still goes on.

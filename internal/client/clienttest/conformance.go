@@ -633,7 +633,9 @@ func brokerLost(t *testing.T, l client.Library) {
 	defer end()
 	filled := Fill(t, address, "topic", 1, 100)
 	var heard events
-	c := consume(t, l, client.ConsumeOptions{Options: options(address), Topic: "topic", Group: "group", Events: &heard})
+	o := options(address)
+	o.Properties = map[string]string{"session.timeout.ms": "6000"}
+	c := consume(t, l, client.ConsumeOptions{Options: o, Topic: "topic", Group: "group", Events: &heard})
 	var s seen
 	until(t, c, &s, func() bool { return s.records >= filled.Records() })
 	end()

@@ -94,6 +94,7 @@ func start(o client.ConsumeOptions) (map[string]string, error) {
 	if o.Group == "" {
 		set["group.id"] = "redline-assigned"
 		set["enable.auto.commit"] = "false"
+		set["fetch.wait.max.ms"] = "100" // a rewind at the end of the log waits for it
 		set["auto.offset.reset"] = "earliest"
 		return set, nil
 	}
@@ -329,7 +330,8 @@ func (c *consumer) stop() error {
 }
 
 // Close commits by itself unless automatic commits are off. librdkafka cannot
-// be hurried: when ctx ends first, what is left of it ends in the background.
+// be hurried: when ctx ends first, it goes on leaving in the background, which
+// takes until the end of the member's session when the coordinator is gone.
 func (c *consumer) Close(ctx context.Context) error {
 	done := make(chan error, 1)
 	go func() {

@@ -18,7 +18,8 @@ import (
 //
 // What is set in every profile, because the workload needs it: client.id; the
 // group and where to start, or for assigned partitions a group that is never
-// joined, since librdkafka wants one, and no commits; isolation.level, whose
+// joined, since librdkafka wants one, no commits, and fetch.wait.max.ms of 100
+// (500 by default), since a rewind waits for it; isolation.level, whose
 // default differs from every other client's; topic.metadata.propagation.max.ms
 // of 2000 (30000 by default), so that an unknown topic is said within 10 s; no
 // log lines on the terminal; and statistics.interval.ms of 1000 when bytes on

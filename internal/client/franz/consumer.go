@@ -19,6 +19,11 @@ const (
 	// unknownTopicFor is how long a topic may be missing: a new one takes a
 	// moment to be known to every broker.
 	unknownTopicFor = 5 * time.Second
+	// assignedFetchWait is how long a broker may hold a fetch of assigned
+	// partitions until there is something; kgo's own is 5 s. A rewind waits for
+	// the answer to the fetch under way, since a broker answers one request of a
+	// connection after the other.
+	assignedFetchWait = 100 * time.Millisecond
 	// commitWithin bounds the commit that a rebalance waits for.
 	commitWithin = 5 * time.Second
 )
@@ -87,7 +92,7 @@ func start(o client.ConsumeOptions) ([]kgo.Opt, error) {
 		for partition, offset := range o.Assign {
 			at[partition] = kgo.NewOffset().At(offset)
 		}
-		return append(opts, kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.Topic: at})), nil
+		return append(opts, kgo.FetchMaxWait(assignedFetchWait), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{o.Topic: at})), nil
 	}
 	reset := kgo.NewOffset()
 	switch o.Reset {

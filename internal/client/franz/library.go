@@ -8,7 +8,9 @@
 // errors are kept, so that a topic that is not there is seen; metadata may be
 // asked for again after 250 ms (5 s by default), so that a moved leader or a
 // deleted topic is known within seconds; rebalances wait for the end of a poll,
-// so that what is committed is exactly what was handed out; client telemetry
+// so that what is committed is exactly what was handed out; a broker may hold a
+// fetch of assigned partitions for 100 ms (5 s by default), since a rewind at
+// the end of the log waits for it; client telemetry
 // (KIP-714) is off, so that only the workload's requests are on the wire; the
 // partition of a record is the one that the workload chose; and a record that
 // cannot be delivered is given up after delivery.timeout.ms, 120000 as in Java,

@@ -1,0 +1,81 @@
+package workload
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// profileOf makes a profile of bins with these numbers of records.
+func profileOf(bins ...int64) *Profile {
+	p := &Profile{}
+	p.add(0, 0, 0)
+	total := int64(0)
+	for i, n := range bins {
+		total += n
+		p.add(time.Duration(i+1)*Bin, total, 10*total)
+	}
+	return p
+}
+
+func TestSteadyLeavesOutJoiningAndWarmUp(t *testing.T) {
+	// 1 s of joining, a ramp, then 100 records a bin, then an idle tail.
+	p := profileOf(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 30, 60, 90, 100, 100, 100, 100, 100, 100, 100, 100, 0, 0, 0)
+	s, settled := p.Steady()
+	if !settled {
+		t.Fatal("a constant rate has to settle")
+	}
+	if got := s.Rate(); got != 1000 {
+		t.Errorf("rate %v, want 1000", got)
+	}
+	if s.From < 1400*time.Millisecond {
+		t.Errorf("steady from %v: less than 0.4 s after the first record", s.From)
+	}
+	if s.To != 2200*time.Millisecond {
+		t.Errorf("steady until %v: the idle tail is no part of it", s.To)
+	}
+	if active := p.Active(); active.From != time.Second || active.To != s.To || active.Records != 990 {
+		t.Errorf("active %+v", active)
+	}
+}
+
+func TestBurstsNeverSettle(t *testing.T) {
+	p := profileOf(0, 1000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1000)
+	s, settled := p.Steady()
+	if settled {
+		t.Error("one burst a second was called steady")
+	}
+	if s.Records != 3000 || s.From != 100*time.Millisecond || s.To != 2200*time.Millisecond {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestProfileOfNothingIsEmpty(t *testing.T) {
+	for _, p := range []*Profile{{}, profileOf(), profileOf(0, 0, 0)} {
+		s, settled := p.Steady()
+		if settled || s.Records != 0 || s.Rate() != 0 || s.ByteRate() != 0 {
+			t.Errorf("%+v %v", s, settled)
+		}
+	}
+}
+
+func TestSpansNeverCountMoreThanWasCounted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		bins := rapid.SliceOf(rapid.Int64Range(0, 1e6)).Draw(t, "bins")
+		p := profileOf(bins...)
+		total := int64(0)
+		for _, n := range bins {
+			total += n
+		}
+		active := p.Active()
+		steady, _ := p.Steady()
+		if active.Records != total {
+			t.Fatalf("active has %d of %d records", active.Records, total)
+		}
+		if steady.Records > total || steady.From < active.From || steady.To > active.To || math.IsNaN(steady.Rate()) {
+			t.Fatalf("steady %+v of active %+v", steady, active)
+		}
+	})
+}
