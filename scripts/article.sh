@@ -15,7 +15,7 @@ BS=localhost:9092
 export BS
 
 go build -o bin/redline .
-redline=$PWD/bin/redline
+redline=bin/redline
 out=$(mktemp)
 cleanup() {
 	rm -f "$out"

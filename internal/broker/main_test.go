@@ -22,6 +22,8 @@ const ownerVariable = "REDLINE_TEST_OWNER"
 
 func TestMain(m *testing.M) {
 	MaybeChild()
+	// Under the race detector a process sleeps for a second before it ends.
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	if config := os.Getenv(ownerVariable); config != "" {
 		os.Exit(own(config))
 	}

@@ -18,7 +18,7 @@ type schedule struct {
 // takes when nothing is said: within 90 s with all that is around the trials.
 const (
 	MinTime     = 15 * time.Second
-	DefaultTime = 80 * time.Second
+	DefaultTime = 72 * time.Second
 )
 
 const (

@@ -22,7 +22,7 @@ import (
 func Usage(u result.Usage, records int64) []string {
 	var lines []string
 	if u.Wall > 0 {
-		lines = append(lines, "CPU      "+cpu(u, records))
+		lines = append(lines, "CPU: "+cpu(u, records))
 	}
 	memory := "peak RSS " + size(u.ClientPeakRSS) + " client"
 	if u.BrokerPeakRSS > 0 {
@@ -31,13 +31,13 @@ func Usage(u result.Usage, records int64) []string {
 	if u.GCShare >= 0 {
 		memory += fmt.Sprintf("; GC %.1f %% of the client's CPU", 100*u.GCShare)
 	}
-	lines = append(lines, "Memory   "+memory)
+	lines = append(lines, "Memory: "+memory)
 	if u.WireRead >= 0 {
 		wire := fmt.Sprintf("%s read, %s written by the client", term.Bytes(u.WireRead), term.Bytes(u.WireWritten))
-		lines = append(lines, "Wire     "+wire)
+		lines = append(lines, "Wire: "+wire)
 	}
 	if len(u.Missing) > 0 {
-		lines = append(lines, "Not seen "+strings.Join(u.Missing, ", "))
+		lines = append(lines, "Not seen: "+strings.Join(u.Missing, ", "))
 	}
 	return lines
 }

@@ -37,10 +37,14 @@ func Consumed(r result.ConsumeReport) []string {
 	return lines
 }
 
+// shortest is the span below which a rate says more about where the samples fell
+// than about the client, in seconds.
+const shortest = 0.4
+
 func steady(r result.ConsumeReport) string {
 	s := r.Steady
-	if s.ToSeconds <= s.FromSeconds {
-		return "Steady rate: too short to say"
+	if !s.Settled && s.ToSeconds-s.FromSeconds < shortest {
+		return fmt.Sprintf("Rate: too short to say (%s records within %.1f s)", term.Count(s.Records), max(0.1, s.ToSeconds-s.FromSeconds))
 	}
 	rate := fmt.Sprintf("%s msg/sec, %s MB/s", term.Rate(s.RecordsPerSecond), digits(s.MegabytesPerSecond, 3))
 	if !s.Settled {
@@ -60,7 +64,7 @@ func Sent(r result.ProduceReport) []string {
 	slices.Sort(reasons)
 	lines = append(lines, reasons...)
 	lines = append(lines, Usage(r.Usage, r.Records)...)
-	return append(lines, "Client:  "+r.Client.Version+", "+r.Client.Profile+", "+settings(r.Client.Settings))
+	return append(lines, "Client: "+r.Client.Version+", "+r.Client.Profile+", "+settings(r.Client.Settings))
 }
 
 // settings names those that decide how fast producing goes.
