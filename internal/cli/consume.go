@@ -98,6 +98,7 @@ type consuming struct {
 	wire    *client.Wire
 	until   map[int32]int64 // end offsets of the start, where there is something to read
 	latency *latency.Recorder
+	stall   *stall
 	run     *workload.Consuming
 	live    atomic.Pointer[workload.Consuming] // run, for the monitor's goroutines
 	report  result.ConsumeReport
@@ -156,6 +157,7 @@ func (c *consuming) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.stall = c.session.consumeStall(topic, c.p.Stderr)
 	c.ledger, c.until = audit.NewLedger(c.topic), map[int32]int64{}
 	c.ledger.Sparse(compacted(topic) || c.properties["isolation.level"] == "read_committed")
 	for partition, r := range ranges {
@@ -266,6 +268,11 @@ func (c *consuming) follow(ctx context.Context) error {
 				float64(total-lastTotal)/now.Sub(last).Seconds(), total,
 				float64(total)/now.Sub(began).Seconds(), c.run.Errors.Load())
 			last, lastTotal = now, total
+			// An endless consume waits for records as long as it takes; the client
+			// tells it of a cluster that is gone.
+			if err := c.stall.look(ctx, total, c.untilEnd || c.maxRecords > 0); err != nil {
+				return err
+			}
 		}
 	}
 }

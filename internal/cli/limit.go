@@ -154,12 +154,12 @@ func withBroker(ctx context.Context, s *session) (context.Context, context.Cance
 // fillBytes bounds what is written for reading: an embedded broker keeps it in
 // memory, another one on a disk that we may not be able to see.
 func fillBytes(s *session) int64 {
-	const most = 1600 << 20
+	const most = 1200 << 20
 	if s.Broker == nil || s.Broker.Storage() != "memory" {
 		return most
 	}
 	if free := observe.FreeMemory(); free > 0 {
-		return min(most/2, free/4)
+		return min(most/3, free/6)
 	}
 	return most / 4
 }

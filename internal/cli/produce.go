@@ -146,6 +146,7 @@ type producing struct {
 	run     *workload.Producing
 	live    atomic.Pointer[workload.Producing] // run, for the monitor's goroutines
 	watch   *observe.Watch
+	stall   *stall // nil for --client none
 	report  result.ProduceReport
 }
 
@@ -187,21 +188,23 @@ func (pr *producing) do(ctx context.Context) error {
 	return pr.produce(ctx, partitions)
 }
 
-// prepareTopic gives the number of partitions. A topic that is not there is
-// made on a cluster of this machine, as a broker does that creates topics by
-// itself; elsewhere a mistyped name must not become a topic.
+// prepareTopic looks at the topic and gives its number of partitions. A topic
+// that is not there is made on a cluster of this machine, as a broker does that
+// creates topics by itself; elsewhere a mistyped name must not become a topic.
 func (pr *producing) prepareTopic(ctx context.Context) (int32, error) {
-	topic, err := pr.session.Cluster.DescribeTopic(ctx, pr.topic)
-	if errors.Is(err, cluster.ErrUnknownTopic) && pr.session.Cluster.IsLoopback() {
-		if err := pr.session.Cluster.CreateTopic(ctx, cluster.TopicSpec{Name: pr.topic, Partitions: 1, Replication: -1}); err != nil {
+	c := pr.session.Cluster
+	topic, err := c.DescribeTopic(ctx, pr.topic)
+	if errors.Is(err, cluster.ErrUnknownTopic) && c.IsLoopback() {
+		if err := c.CreateTopic(ctx, cluster.TopicSpec{Name: pr.topic, Partitions: 1, Replication: -1}); err != nil {
 			return 0, err
 		}
 		fmt.Fprintf(pr.p.Stderr, "topic %s was not there: created it with 1 partition\n", pr.topic)
-		return 1, nil
+		topic, err = c.DescribeTopic(ctx, pr.topic)
 	}
 	if err != nil {
 		return 0, err
 	}
+	pr.stall = pr.session.produceStall(topic, pr.p.Stderr)
 	return int32(len(topic.Partitions)), nil
 }
 
@@ -289,6 +292,8 @@ func (pr *producing) endOffsets(ctx context.Context) (map[int32]int64, error) {
 func (pr *producing) follow(ctx context.Context) error {
 	tick := time.NewTicker(time.Duration(pr.interval) * time.Millisecond)
 	defer tick.Stop()
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
 	last, sent, warm := time.Now(), int64(0), pr.warmup == 0
 	if !warm {
 		fmt.Fprintf(pr.lines, "Warmup first %d records. Steady state results will print after the complete test summary.\n", pr.warmup)
@@ -301,6 +306,13 @@ func (pr *producing) follow(ctx context.Context) error {
 			return pr.session.Broker.Err()
 		case <-pr.run.Done():
 			return nil
+		case <-look.C:
+			if pr.stall == nil {
+				continue
+			}
+			if err := pr.stall.look(ctx, pr.run.Answered(), pr.run.InFlight() > 0); err != nil {
+				return err
+			}
 		case now := <-tick.C:
 			w := pr.run.Window()
 			fmt.Fprintln(pr.lines, report.PerfWindow(w.Records, w.Bytes, now.Sub(last), w.Sum, w.Max))

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"redline/internal/cluster"
@@ -16,6 +17,17 @@ func (s *session) pids() []int {
 		return nil
 	}
 	return s.Broker.PIDs()
+}
+
+// addresses are all that are known of the cluster's brokers.
+func (s *session) addresses() []string {
+	all := append([]string(nil), s.Brokers...)
+	for _, b := range s.Cluster.Brokers() {
+		if address := b.Address(); !slices.Contains(all, address) {
+			all = append(all, address)
+		}
+	}
+	return all
 }
 
 // died is closed when the broker that was started for the command ends by

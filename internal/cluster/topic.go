@@ -262,8 +262,11 @@ func (c *Cluster) ListTopics(ctx context.Context) ([]string, error) {
 		return nil, c.explain(ctx, "listing topics", err)
 	}
 	names := []string{}
-	for name := range details {
-		names = append(names, name)
+	for name, detail := range details {
+		// What was asked for in vain before is among them, with its error.
+		if !errors.Is(detail.Err, kerr.UnknownTopicOrPartition) {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names, nil

@@ -26,6 +26,9 @@ func (r *limitRun) prepare(ctx context.Context) (map[int32]cluster.Range, error)
 			return nil, err
 		}
 	}
+	if _, err := r.Cluster.DescribeTopic(ctx, r.report.Workload.Topic); err != nil {
+		return nil, err
+	}
 	ends, err := r.Cluster.Offsets(ctx, r.report.Workload.Topic)
 	if err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ type schedule struct {
 // takes when nothing is said: within 90 s with all that is around the trials.
 const (
 	MinTime     = 15 * time.Second
-	DefaultTime = 72 * time.Second
+	DefaultTime = 76 * time.Second
 )
 
 const (
@@ -33,7 +33,7 @@ const (
 // plan divides the time over trials: up to the default length by shortening
 // them, above it by longer windows first and more rounds then.
 func plan(total time.Duration, sides int, grid int) schedule {
-	s := schedule{timing: defaultTiming, rounds: minRounds, fill: min(total/8, 8*time.Second)}
+	s := schedule{timing: defaultTiming, rounds: minRounds, fill: min(total/12, 8*time.Second)}
 	left := total - s.fill - 2*time.Second
 	trials := func(rounds int) time.Duration { return time.Duration(sides * (grid + 2*rounds)) }
 	each := left/trials(s.rounds) - overhead

@@ -131,7 +131,9 @@ func TestTrialOfAWorkloadThatEndsSaysSo(t *testing.T) {
 
 func TestTheBetterFinalistWinsByItsMedian(t *testing.T) {
 	slow, fast := result.Setting{Connections: 1}, result.Setting{Connections: 2}
-	trial := func(rate int64) result.Trial { return result.Trial{Window: time.Second, Records: rate, Bytes: 100 * rate} }
+	trial := func(rate int64) result.Trial {
+		return result.Trial{Window: time.Second, Records: rate, Bytes: 100 * rate}
+	}
 	var trials [2][]result.Trial
 	for i := range 8 {
 		trials[0] = append(trials[0], trial(100+int64(i)))

@@ -21,7 +21,7 @@ type running interface {
 // timing is how long the parts of a quick trial last.
 type timing struct {
 	// warm is the shortest warm-up; it goes on until two bins of half its length
-	// agree within 10 %, at most three times as long.
+	// agree within 10 %, at most twice as long.
 	warm   time.Duration
 	window time.Duration
 }
@@ -53,7 +53,7 @@ func (t timing) measure(ctx context.Context, w running, watch *observe.Watch, re
 
 // waitWarm is the rule of quick trials: at least the warm-up, and until two
 // successive bins agree within 10 %. A rate that never settles is measured all
-// the same after three warm-ups: its spread shows in the interval.
+// the same after two warm-ups: its spread shows in the interval.
 func (t timing) waitWarm(ctx context.Context, w running) error {
 	const first = 10 * time.Second // to the first record, or nothing comes at all
 	for began := time.Now(); w.Records() == 0; {
@@ -66,7 +66,7 @@ func (t timing) waitWarm(ctx context.Context, w running) error {
 	}
 	bin := t.warm / 2
 	last, previous := w.Records(), int64(-1)
-	for i := 1; i <= 6; i++ {
+	for i := 1; i <= 4; i++ {
 		if err := pause(ctx, w, bin); err != nil {
 			return err
 		}

@@ -155,6 +155,25 @@ func (p *Producing) Records() int64 { return p.Acked().Records }
 // Bytes is the sum of their keys and values.
 func (p *Producing) Bytes() int64 { return p.Acked().Bytes }
 
+// Answered is the number of records acknowledged or given up so far, InFlight
+// the number sent and neither. A record just being sent may be in neither.
+func (p *Producing) Answered() int64 {
+	var n int64
+	for _, t := range p.threads {
+		n += t.answered.Load()
+	}
+	return n
+}
+
+// InFlight is described with Answered.
+func (p *Producing) InFlight() int64 {
+	n := -p.Answered()
+	for _, t := range p.threads {
+		n += t.sent.Load()
+	}
+	return max(0, n)
+}
+
 // Window is what has been acknowledged since the last call of Window.
 func (p *Producing) Window() Acks {
 	var sum Acks
@@ -305,6 +324,9 @@ type thread struct {
 	pace      pace.Pacer
 	claim     int64 // how many records are taken from the run's number at a time
 
+	// sent and answered count records; what lies between is in flight.
+	sent, answered atomic.Int64
+
 	latency, steady latency.Recorder
 	warmup          int64 // this thread's share of Produce.Warmup
 
@@ -385,6 +407,7 @@ func (t *thread) send() error {
 			}
 		}
 		sent += n
+		t.sent.Add(n)
 	}
 }
 
@@ -427,6 +450,7 @@ func (t *thread) one(now int64) error {
 
 // acked is told by the client what became of a record.
 func (t *thread) acked(r *client.Record, err error) {
+	t.answered.Add(1)
 	p := &t.pending
 	due := r.Time.UnixNano()
 	if due != p.due || r.Partition != p.partition {

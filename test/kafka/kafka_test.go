@@ -215,7 +215,7 @@ func TestLoopOnKafka(t *testing.T) {
 	})
 	t.Run("limit of a topic writes and commits nothing", func(t *testing.T) {
 		before := run(t, b, "topic", "list") + run(t, b, "group", "list")
-		report := decode[result.LimitReport](t, run(t, b, "limit", "-b", b.Addrs()[0], "--topic", "loop-client-franz", "--time", "15s", "-o", "json"))
+		report := decode[result.LimitReport](t, run(t, b, "limit", "-b", b.Addrs()[0], "--topic", "loop-clientfranz", "--time", "15s", "-o", "json"))
 		if report.Limit.Produce != nil || report.Limit.Consume == nil || report.Account.Acked != 0 {
 			t.Errorf("%+v", report)
 		}
@@ -297,7 +297,9 @@ func TestTopicDeletedUnderTheRun(t *testing.T) {
 			run(t, b, "produce", "--topic", "gone", "--num-records", "1000")
 		}
 		c := begin(t, b, args...)
-		await(t, "a line of "+kind, func() bool { return strings.Contains(c.out(), "Total: 1000") || strings.Contains(c.out(), "records sent") })
+		await(t, "a line of "+kind, func() bool {
+			return strings.Contains(c.out(), "Total: 1000") || strings.Contains(c.out(), "records sent")
+		})
 		run(t, b, "topic", "delete", "--topic", "gone")
 		began := time.Now()
 		c.end(t, 1)

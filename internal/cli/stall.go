@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"redline/internal/cluster"
+)
+
+// How long a run may wait for its next record before the cluster is asked why.
+const (
+	stallLook = 4 * time.Second // then the topic and the brokers are looked at
+	stallTell = 10 * time.Second
+	stallEnd  = 2 * time.Minute  // then a produce is given up: Kafka's delivery.timeout.ms
+	stallRead = 30 * time.Second // then a bounded consume is: no election takes so long
+)
+
+// stall watches a run that waits for the cluster: a client library retries for
+// minutes, or for ever, where a person wants to know what is wrong.
+type stall struct {
+	session *session
+	topic   string
+	id      [16]byte // of the topic when the run began
+	what    string   // what does not come: "acknowledgement", "record"
+	end     time.Duration
+	hint    string // what else it may be, when the cluster answers
+	talk    io.Writer
+
+	count int64
+	since time.Time
+	told  bool
+}
+
+func (s *session) produceStall(topic cluster.Topic, talk io.Writer) *stall {
+	return &stall{
+		session: s, topic: topic.Name, id: topic.ID, what: "acknowledgement", end: stallEnd, talk: talk, since: time.Now(),
+		hint: "look into the brokers' logs, and at \"redline topic describe\"",
+	}
+}
+
+func (s *session) consumeStall(topic cluster.Topic, talk io.Writer) *stall {
+	return &stall{
+		session: s, topic: topic.Name, id: topic.ID, what: "record", end: stallRead, talk: talk, since: time.Now(),
+		hint: "the offsets up to the end may hold no record for a reader (transaction markers), or an open transaction holds them back",
+	}
+}
+
+// look is called now and then with what has come so far, and whether more is to
+// come. It returns an error when the run waits in vain.
+func (s *stall) look(ctx context.Context, count int64, waiting bool) error {
+	if count != s.count || !waiting {
+		s.count, s.since, s.told = count, time.Now(), false
+		return nil
+	}
+	quiet := time.Since(s.since)
+	if quiet < stallLook {
+		return nil
+	}
+	if err := s.diagnose(ctx, quiet); err != nil {
+		return err
+	}
+	if quiet >= s.end {
+		return fmt.Errorf("no %s came for %v, though the cluster answers: %s", s.what, s.end, s.hint)
+	}
+	if quiet >= stallTell && !s.told {
+		s.told = true
+		fmt.Fprintf(s.talk, "no %s for %v: still waiting, the cluster answers\n", s.what, stallTell)
+	}
+	return nil
+}
+
+// diagnose asks the cluster: a topic that has gone, and a cluster that no broker
+// of which can be reached, end the run. One dead broker of several does not.
+func (s *stall) diagnose(ctx context.Context, quiet time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	c, err := cluster.Connect(ctx, cluster.Config{Brokers: s.session.addresses(), Timeout: 3 * time.Second, DialTimeout: time.Second})
+	if err != nil {
+		if quiet < stallTell-4*time.Second || errors.Is(err, context.Canceled) {
+			return nil // it may be on its way back
+		}
+		return fmt.Errorf("no %s came for %v: %w", s.what, quiet.Round(time.Second), err)
+	}
+	defer c.Close()
+	topic, err := c.DescribeTopic(ctx, s.topic)
+	if errors.Is(err, cluster.ErrUnknownTopic) {
+		return fmt.Errorf("topic %s was deleted under the run: create it again, and run again", s.topic)
+	}
+	if err == nil && topic.ID != s.id {
+		return fmt.Errorf("topic %s was deleted under the run and created anew: run again", s.topic)
+	}
+	return nil
+}
