@@ -53,10 +53,12 @@ type ConsumeReport struct {
 	Bytes      int64 `json:"bytes"`
 	Errors     int64 `json:"errors"`
 	Rebalances int64 `json:"rebalances"`
-	// WallSeconds is from the start of the consumers to the last one's end of
-	// reading; FirstRecordSeconds the delay until a record came, -1 for none.
+	// WallSeconds is from the start of the consumers to the end of the last one;
+	// FirstRecordSeconds and LastRecordSeconds are when the first and the last
+	// batch had been accounted, from the same start; -1 when none came.
 	WallSeconds        float64 `json:"wall_seconds"`
 	FirstRecordSeconds float64 `json:"first_record_seconds"`
+	LastRecordSeconds  float64 `json:"last_record_seconds"`
 	Steady             Rate    `json:"steady"`
 	// RecordsPerFetch is 0 when the client does not tell its fetches.
 	RecordsPerFetch float64 `json:"records_per_fetch"`

@@ -110,7 +110,7 @@ func (f *consumeFlags) run(ctx context.Context, p *Process) error {
 	}
 	c := &consuming{consumeFlags: f, p: p, wire: &client.Wire{}}
 	c.report.Header = newHeader(result.ConsumeSchema)
-	c.report.FirstRecordSeconds = -1
+	c.report.FirstRecordSeconds, c.report.LastRecordSeconds = -1, -1
 	lines := p.Stdout
 	if f.output == "json" {
 		lines = p.Stderr
@@ -270,7 +270,7 @@ func (c *consuming) follow(ctx context.Context) error {
 			last, lastTotal = now, total
 			// An endless consume waits for records as long as it takes; the client
 			// tells it of a cluster that is gone.
-			if err := c.stall.look(ctx, total, c.untilEnd || c.maxRecords > 0); err != nil {
+			if err := c.stall.look(ctx, total, c.untilEnd || c.maxRecords > 0, 0, nil); err != nil {
 				return err
 			}
 		}
@@ -307,9 +307,9 @@ func (c *consuming) finish(ctx context.Context, consumed workload.Consumed) {
 	r.Topic, r.Group = c.topic, c.group
 	r.Client = c.describe(c.library, c.consumers, consumed.Settings)
 	r.Records, r.Bytes, r.Errors, r.Rebalances = consumed.Records, consumed.Bytes, consumed.Errors, consumed.Rebalances
-	r.WallSeconds, r.FirstRecordSeconds = consumed.Wall.Seconds(), consumed.FirstRecord.Seconds()
-	if consumed.FirstRecord < 0 {
-		r.FirstRecordSeconds = -1
+	r.WallSeconds, r.FirstRecordSeconds, r.LastRecordSeconds = consumed.Wall.Seconds(), -1, -1
+	if consumed.FirstRecord >= 0 {
+		r.FirstRecordSeconds, r.LastRecordSeconds = consumed.FirstRecord.Seconds(), consumed.LastRecord.Seconds()
 	}
 	steady, settled := consumed.Profile.Steady()
 	r.Steady = rateOf(steady, settled)

@@ -261,8 +261,11 @@ func (pr *producing) acknowledged() (audit.Acks, bool) {
 			return a, false
 		}
 	}
+	// franz-go is idempotent unless told otherwise; librdkafka is where our tuned
+	// profile makes it so.
 	idempotent, set := pr.properties["enable.idempotence"]
-	return audit.AcksAll, idempotent == "true" || !set && pr.library.Name() == "franz"
+	byItself := pr.library.Name() == "franz" || pr.profile == string(client.Tuned)
+	return audit.AcksAll, idempotent == "true" || !set && byItself
 }
 
 func (pr *producing) brokers() []string {
@@ -310,7 +313,9 @@ func (pr *producing) follow(ctx context.Context) error {
 			if pr.stall == nil {
 				continue
 			}
-			if err := pr.stall.look(ctx, pr.run.Answered(), pr.run.InFlight() > 0); err != nil {
+			acked := pr.run.Records()
+			failed := pr.run.Answered() - acked
+			if err := pr.stall.look(ctx, acked, pr.run.InFlight() > 0 || failed > 0, failed, pr.run.FirstError()); err != nil {
 				return err
 			}
 		case now := <-tick.C:

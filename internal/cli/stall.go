@@ -29,9 +29,9 @@ type stall struct {
 	hint    string // what else it may be, when the cluster answers
 	talk    io.Writer
 
-	count int64
-	since time.Time
-	told  bool
+	count, failed int64
+	since         time.Time
+	told          bool
 }
 
 func (s *session) produceStall(topic cluster.Topic, talk io.Writer) *stall {
@@ -48,11 +48,12 @@ func (s *session) consumeStall(topic cluster.Topic, talk io.Writer) *stall {
 	}
 }
 
-// look is called now and then with what has come so far, and whether more is to
-// come. It returns an error when the run waits in vain.
-func (s *stall) look(ctx context.Context, count int64, waiting bool) error {
+// look is called now and then with what has come so far, whether more is to come,
+// and how much has failed, with the first reason. It returns an error when the
+// run waits in vain, or does nothing but fail.
+func (s *stall) look(ctx context.Context, count int64, waiting bool, failed int64, reason error) error {
 	if count != s.count || !waiting {
-		s.count, s.since, s.told = count, time.Now(), false
+		s.count, s.failed, s.since, s.told = count, failed, time.Now(), false
 		return nil
 	}
 	quiet := time.Since(s.since)
@@ -61,6 +62,9 @@ func (s *stall) look(ctx context.Context, count int64, waiting bool) error {
 	}
 	if err := s.diagnose(ctx, quiet); err != nil {
 		return err
+	}
+	if failed > s.failed && reason != nil {
+		return fmt.Errorf("no %s came for %v, and records fail: %w", s.what, quiet.Round(time.Second), reason)
 	}
 	if quiet >= s.end {
 		return fmt.Errorf("no %s came for %v, though the cluster answers: %s", s.what, s.end, s.hint)

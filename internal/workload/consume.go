@@ -89,6 +89,7 @@ type Consuming struct {
 	// revocations and assignments after the first one.
 	Errors, Rebalances atomic.Int64
 	batches            atomic.Int64
+	first, last        atomic.Int64 // ns from the start, of the first and last batch taken
 	rewinds            atomic.Int64
 	remaining          atomic.Int64 // partitions that have not reached Until
 	reached            sync.Map     // partition -> true, when it has
@@ -101,10 +102,10 @@ type Consumed struct {
 	// Usage is that of the part from the first record to the last, if the run had
 	// a Watch.
 	Usage result.Usage
-	// FirstRecord is the delay from the start to the first Bin with a record;
-	// -1 when none came.
-	FirstRecord time.Duration
-	Wall        time.Duration
+	// FirstRecord and LastRecord are when the first and the last batch had been
+	// accounted, from the start; -1 when none came.
+	FirstRecord, LastRecord time.Duration
+	Wall                    time.Duration
 	Records     int64
 	Bytes       int64
 	Errors      int64
@@ -206,15 +207,15 @@ func (c *Consuming) Stop(ctx context.Context) (Consumed, error) {
 		err = first
 	default:
 	}
-	active := profile.Active()
 	consumed := Consumed{
-		Profile: profile, Usage: usage, Wall: time.Since(c.began), FirstRecord: active.From,
+		Profile: profile, Usage: usage, Wall: time.Since(c.began),
+		FirstRecord: time.Duration(c.first.Load()), LastRecord: time.Duration(c.last.Load()),
 		Records: c.Records(), Bytes: c.Bytes(),
 		Errors: c.Errors.Load(), Rebalances: c.Rebalances.Load(),
 		Batches: c.batches.Load(), Rewinds: c.rewinds.Load(), Settings: c.settings,
 	}
 	if consumed.Records == 0 {
-		consumed.FirstRecord = -1
+		consumed.FirstRecord, consumed.LastRecord = -1, -1
 	}
 	return consumed, err
 }
@@ -303,7 +304,7 @@ func (m *member) take(b client.Batch) {
 	b.Each(p.see)
 	next := p.reader.Next()
 	p.reader.End()
-	m.consuming.batches.Add(1)
+	m.consuming.took()
 	if p.sent > 1 {
 		m.consuming.spec.Latency.Observe(time.Duration(time.Now().UnixNano() - p.sent))
 	}
@@ -311,6 +312,15 @@ func (m *member) take(b client.Batch) {
 	if p.until >= 0 && next >= p.until && !p.ended {
 		m.end(b.Partition(), p)
 	}
+}
+
+// took notes when a batch had been accounted.
+func (c *Consuming) took() {
+	at := int64(time.Since(c.began))
+	if c.batches.Add(1) == 1 {
+		c.first.Store(at)
+	}
+	c.last.Store(at)
 }
 
 func (m *member) open(id int32) *partition {

@@ -197,6 +197,13 @@ func (p *Producing) Errors() map[string]int64 {
 	return counts
 }
 
+// FirstError is the first reason why a record was not acknowledged; nil so far.
+func (p *Producing) FirstError() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.firstError
+}
+
 // Latency is the distribution so far.
 func (p *Producing) Latency() *latency.Histogram {
 	return p.merge(func(t *thread) *latency.Recorder { return &t.latency })
