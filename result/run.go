@@ -37,9 +37,11 @@ type Rate struct {
 	Records            int64   `json:"records"`
 	RecordsPerSecond   float64 `json:"records_per_second"`
 	MegabytesPerSecond float64 `json:"megabytes_per_second"` // 10^6 bytes
-	// Settled is false when the rate never became steady, so that the part is
-	// everything from the first record to the last.
-	Settled bool `json:"settled"`
+	// Cut says how the part was chosen: "settled" from the end of the warm-up on;
+	// "bursts" from the start of the first burst to the start of the last, for a
+	// client that delivers in bursts; "whole" from the first record to the last,
+	// when the rate did neither.
+	Cut string `json:"cut"`
 }
 
 // ConsumeReport is what `redline consume` came to.

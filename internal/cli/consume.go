@@ -311,8 +311,7 @@ func (c *consuming) finish(ctx context.Context, consumed workload.Consumed) {
 	if consumed.FirstRecord >= 0 {
 		r.FirstRecordSeconds, r.LastRecordSeconds = consumed.FirstRecord.Seconds(), consumed.LastRecord.Seconds()
 	}
-	steady, settled := consumed.Profile.Steady()
-	r.Steady = rateOf(steady, settled)
+	r.Steady = rateOf(consumed.Profile.Steady())
 	if n := c.wire.Fetches.Load(); n > 0 {
 		r.RecordsPerFetch = float64(consumed.Records) / float64(n)
 	}

@@ -38,9 +38,9 @@ func printJSON(w io.Writer, v any) error {
 	return nil
 }
 
-func rateOf(s workload.Span, settled bool) result.Rate {
+func rateOf(s workload.Span, cut workload.Cut) result.Rate {
 	return result.Rate{
 		FromSeconds: s.From.Seconds(), ToSeconds: s.To.Seconds(), Records: s.Records,
-		RecordsPerSecond: s.Rate(), MegabytesPerSecond: s.ByteRate() / 1e6, Settled: settled,
+		RecordsPerSecond: s.Rate(), MegabytesPerSecond: s.ByteRate() / 1e6, Cut: string(cut),
 	}
 }

@@ -359,7 +359,7 @@ func (pr *producing) finish(ctx context.Context, source *payload.Source, produce
 		steady := produced.Steady
 		fmt.Fprintln(pr.lines, report.PerfTotal(" steady state", steady.Records, steady.Bytes, produced.SteadyElapsed, steady.Sum, produced.SteadyLatency))
 		from := produced.Elapsed - produced.SteadyElapsed
-		rate := rateOf(workload.Span{From: from, To: produced.Elapsed, Records: steady.Records, Bytes: steady.Bytes}, true)
+		rate := rateOf(workload.Span{From: from, To: produced.Elapsed, Records: steady.Records, Bytes: steady.Bytes}, workload.Settled)
 		r.Steady = &rate
 	}
 	r.Errors, r.Account, r.Usage = produced.Errors, pr.ledger.Account(true), usage

@@ -90,14 +90,14 @@ func TestConsumeEndsLikeThis(t *testing.T) {
 	r := result.ConsumeReport{
 		Topic: "test-topic", Group: "t4", Records: 3_000_000, Bytes: 300_000_000, FirstRecordSeconds: 3.1,
 		Client:          result.Client{Version: "franz-go v1.22.3", Profile: "tuned", Instances: 4},
-		Steady:          result.Rate{FromSeconds: 3.6, ToSeconds: 4.2, Records: 2_500_000, RecordsPerSecond: 4_166_666, MegabytesPerSecond: 416.7, Settled: true},
+		Steady:          result.Rate{FromSeconds: 3.6, ToSeconds: 4.2, Records: 2_500_000, RecordsPerSecond: 4_166_666, MegabytesPerSecond: 416.7, Cut: "settled"},
 		RecordsPerFetch: 9412.3, Rebalances: 3,
 		Account: result.Account{Once: 3_000_000, Redelivered: 12, Books: &result.Books{Offsets: 3_000_000, Records: 3_000_000, Balanced: true}},
 		Usage: result.Usage{Wall: time.Second, CPUs: 2, ClientCPU: 0.7, BrokerCPU: -1, HostCPU: 1.9, StealCPU: 0.02,
 			ClientPeakRSS: 111 << 20, GCShare: 0.137, WireRead: 417 << 20, WireWritten: 24 << 10, Missing: []string{"broker CPU (not ours)"}},
 	}
 	golden(t, "consume.txt", strings.Join(Consumed(r), "\n")+"\n")
-	r.Steady.Settled = false
+	r.Steady.Cut = "whole"
 	if text := strings.Join(Consumed(r), "\n"); !strings.Contains(text, "it never settled") {
 		t.Error(text)
 	}

@@ -43,15 +43,19 @@ const shortest = 0.4
 
 func steady(r result.ConsumeReport) string {
 	s := r.Steady
-	if !s.Settled && s.ToSeconds-s.FromSeconds < shortest {
-		return fmt.Sprintf("Rate: too short to say (%s records within %.1f s)", term.Count(s.Records), max(0.1, s.ToSeconds-s.FromSeconds))
+	span := s.ToSeconds - s.FromSeconds
+	if s.Cut == "whole" && span < shortest {
+		return fmt.Sprintf("Rate: too short to say (%s records within %.1f s)", term.Count(s.Records), max(0.1, span))
 	}
 	rate := fmt.Sprintf("%s msg/sec, %s MB/s", term.Rate(s.RecordsPerSecond), digits(s.MegabytesPerSecond, 3))
-	if !s.Settled {
-		return fmt.Sprintf("Rate: %s from the first record to the last (%.1f s; it never settled)", rate, s.ToSeconds-s.FromSeconds)
+	switch s.Cut {
+	case "bursts":
+		return fmt.Sprintf("Rate: %s over %.1f s, from burst to burst (the client pauses between)", rate, span)
+	case "whole":
+		return fmt.Sprintf("Rate: %s from the first record to the last (%.1f s; it never settled)", rate, span)
 	}
 	return fmt.Sprintf("Steady rate: %s over %.1f s (warm-up of %.1f s apart)",
-		rate, s.ToSeconds-s.FromSeconds, s.FromSeconds-max(0, r.FirstRecordSeconds))
+		rate, span, s.FromSeconds-max(0, r.FirstRecordSeconds))
 }
 
 // Sent gives what a produce came to, beside the perf-test lines.

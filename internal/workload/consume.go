@@ -106,10 +106,10 @@ type Consumed struct {
 	// accounted, from the start; -1 when none came.
 	FirstRecord, LastRecord time.Duration
 	Wall                    time.Duration
-	Records     int64
-	Bytes       int64
-	Errors      int64
-	Rebalances  int64
+	Records                 int64
+	Bytes                   int64
+	Errors                  int64
+	Rebalances              int64
 	// Batches is the number of per-partition batches handed out, Rewinds the
 	// passes begun anew (Loop).
 	Batches, Rewinds int64

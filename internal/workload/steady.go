@@ -52,20 +52,57 @@ func (p *Profile) Active() Span {
 	return p.span(first, last)
 }
 
-// Steady is the part of Active that is judged stationary, by the rule of quick
-// trials: warm-up ends when two successive spans of 200 ms agree within 10 %,
-// and not before 0.4 s. settled is false when that never happens, as with a
-// client that delivers in bursts; the span is Active then.
-func (p *Profile) Steady() (steady Span, settled bool) {
+// Cut says how the part of a run was chosen that its rate is taken from.
+type Cut string
+
+const (
+	// Settled: from the end of the warm-up to the last record.
+	Settled Cut = "settled"
+	// Bursts: the client delivers in bursts; from the start of the first to the
+	// start of the last, so that each counts with the pause behind it.
+	Bursts Cut = "bursts"
+	// Whole: the rate did neither; from the first record to the last.
+	Whole Cut = "whole"
+)
+
+// Steady is the part of Active that a rate may be taken from.
+//
+// Warm-up ends, by the rule of quick trials, when two successive spans of 200 ms
+// agree within 10 %, and not before 0.4 s; what follows counts when it is at
+// least a third of all. A client that pauses in a tenth of the bins or more, as
+// librdkafka does at its defaults once a second, is cut from burst to burst.
+func (p *Profile) Steady() (Span, Cut) {
 	first, last := p.active()
+	if span, ok := p.bursts(first, last); ok {
+		return span, Bursts
+	}
 	const width = int(200 * time.Millisecond / Bin)
-	for i := first + 2*width; i+width <= last; i++ {
+	for i := first + 2*width; i+width <= last && 3*(i-first) <= 2*(last-first); i++ {
 		a, b := p.span(i-2*width, i-width).Rate(), p.span(i-width, i).Rate()
 		if a > 0 && b > 0 && within(a, b, 0.10) && p.points[i].at-p.points[first].at >= 400*time.Millisecond {
-			return p.span(i, last), true
+			return p.span(i, last), Settled
 		}
 	}
-	return p.span(first, last), false
+	return p.span(first, last), Whole
+}
+
+// bursts gives the span from the first burst's start to the last one's, when
+// enough of the bins between first and last are empty.
+func (p *Profile) bursts(first, last int) (Span, bool) {
+	empty, lastStart := 0, first
+	for i := first; i < last; i++ {
+		if p.points[i+1].records > p.points[i].records {
+			continue
+		}
+		empty++
+		if i+2 <= last && p.points[i+2].records > p.points[i+1].records {
+			lastStart = i + 1
+		}
+	}
+	if empty < 2 || 10*empty < last-first || lastStart == first {
+		return Span{}, false
+	}
+	return p.span(first, lastStart), true
 }
 
 func within(a, b, margin float64) bool {

@@ -23,9 +23,9 @@ func profileOf(bins ...int64) *Profile {
 func TestSteadyLeavesOutJoiningAndWarmUp(t *testing.T) {
 	// 1 s of joining, a ramp, then 100 records a bin, then an idle tail.
 	p := profileOf(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 10, 30, 60, 90, 100, 100, 100, 100, 100, 100, 100, 100, 0, 0, 0)
-	s, settled := p.Steady()
-	if !settled {
-		t.Fatal("a constant rate has to settle")
+	s, cut := p.Steady()
+	if cut != Settled {
+		t.Fatalf("a constant rate has to settle: %v", cut)
 	}
 	if got := s.Rate(); got != 1000 {
 		t.Errorf("rate %v, want 1000", got)
@@ -41,22 +41,33 @@ func TestSteadyLeavesOutJoiningAndWarmUp(t *testing.T) {
 	}
 }
 
-func TestBurstsNeverSettle(t *testing.T) {
-	p := profileOf(0, 1000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1000, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1000)
-	s, settled := p.Steady()
-	if settled {
-		t.Error("one burst a second was called steady")
+func TestBurstsAreCutFromStartToStart(t *testing.T) {
+	// librdkafka's defaults: a burst of three bins a second.
+	var bins []int64
+	for range 5 {
+		bins = append(bins, 500, 400, 100, 0, 0, 0, 0, 0, 0, 0)
 	}
-	if s.Records != 3000 || s.From != 100*time.Millisecond || s.To != 2200*time.Millisecond {
-		t.Errorf("%+v", s)
+	bins = append(bins, 500, 20)
+	s, cut := profileOf(bins...).Steady()
+	if cut != Bursts || s.Records != 5000 || s.To-s.From != 5*time.Second || s.Rate() != 1000 {
+		t.Errorf("%v %+v", cut, s)
+	}
+}
+
+func TestAShortTailIsNotTheSteadyPart(t *testing.T) {
+	// Wild for 2 s, then the same in two spans of the tail.
+	p := profileOf(900, 100, 50, 700, 20, 500, 90, 800, 10, 600, 900, 100, 50, 700, 20, 500, 90, 800, 10, 600, 5, 5, 5, 5, 5, 5)
+	s, cut := p.Steady()
+	if cut != Whole || s.Records != 7570 {
+		t.Errorf("%v %+v", cut, s)
 	}
 }
 
 func TestProfileOfNothingIsEmpty(t *testing.T) {
 	for _, p := range []*Profile{{}, profileOf(), profileOf(0, 0, 0)} {
-		s, settled := p.Steady()
-		if settled || s.Records != 0 || s.Rate() != 0 || s.ByteRate() != 0 {
-			t.Errorf("%+v %v", s, settled)
+		s, cut := p.Steady()
+		if cut != Whole || s.Records != 0 || s.Rate() != 0 || s.ByteRate() != 0 {
+			t.Errorf("%+v %v", s, cut)
 		}
 	}
 }
