@@ -21,6 +21,8 @@ type connectFlags struct {
 	// on this machine; commands that load hand it to Cluster.Guard.
 	target  string
 	timeout time.Duration
+	// kafkaVersion and data say more about --kafka.
+	kafkaVersion, data string
 }
 
 // bootstrapEnv is the environment's word for -b.
@@ -37,6 +39,8 @@ func (f *connectFlags) add(cmd *cobra.Command) {
 		flags.Lookup(alias).Hidden = true
 	}
 	flags.StringVar(&f.kafka, "kafka", "", "start a Kafka for this command and end it after: `embedded`, local or local:N")
+	flags.StringVar(&f.kafkaVersion, "kafka-version", broker.DefaultVersion, "version of Apache Kafka for --kafka local")
+	flags.StringVar(&f.data, "data", "", "`folder` for the data of --kafka local, which decides the storage measured (default: on disk)")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for each answer of the cluster to an administrative request")
 	flags.StringVar(&f.target, "target", "", "the `CLUSTER_ID` of a cluster elsewhere that you mean to put load on")
 }
@@ -48,6 +52,9 @@ type session struct {
 	Brokers []string
 	// Broker is the Kafka that was started for this command; else nil.
 	Broker *broker.Broker
+	// Ours is what is known of the cluster's broker if redline runs it on this
+	// machine, for this command or detached; else nil.
+	Ours *broker.State
 }
 
 // open starts a Kafka if asked to, and connects. The caller closes the session.
@@ -64,7 +71,26 @@ func (f *connectFlags) open(ctx context.Context, p *Process) (*session, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	s.recognize()
 	return s, nil
+}
+
+// recognize sets Ours. What cannot be found out is not ours.
+func (s *session) recognize() {
+	if s.Broker != nil {
+		state := s.Broker.State()
+		s.Ours = &state
+		return
+	}
+	states, err := broker.Status()
+	if err != nil {
+		return
+	}
+	for _, state := range states {
+		if state.ClusterID == s.Cluster.ID() && state.ClusterID != "" {
+			s.Ours = &state
+		}
+	}
 }
 
 // locate sets the addresses, and the broker when one is to be started.
@@ -96,7 +122,7 @@ func (f *connectFlags) start(ctx context.Context, p *Process, s *session) error 
 		return usagef("--kafka: %w", err)
 	}
 	s.Broker, err = broker.Start(ctx, broker.Config{
-		Kind: kind, Nodes: nodes,
+		Kind: kind, Nodes: nodes, Version: f.kafkaVersion, DataDir: f.data,
 		Say: func(line string) { fmt.Fprintln(p.Stderr, line) },
 	})
 	if err != nil {

@@ -73,7 +73,7 @@ func (f *limitFlags) check(p *Process) error {
 	if f.kafka == "" && f.bootstrap == "" && p.Getenv(bootstrapEnv) == "" {
 		f.kafka = "embedded"
 	}
-	if f.topic != "" && f.kafka != "" {
+	if f.topic != "" && f.kafka != "" { // what we start has no topic yet
 		return usagef("--topic %s names a topic of an existing cluster: name that with -b", f.topic)
 	}
 	return checkOutput(f.output)
@@ -124,7 +124,7 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 // notes are what the reader of the figures has to know about what was measured.
 func notes(s *session) []string {
 	var notes []string
-	if s.Broker != nil && s.Broker.Storage() == "memory" {
+	if s.storage() == "memory" {
 		notes = append(notes, "the embedded broker is kfake, not Apache Kafka: its limit is not Kafka's. On real Kafka: redline limit --kafka local")
 	}
 	if s.Cluster.IsLoopback() {
@@ -155,7 +155,7 @@ func withBroker(ctx context.Context, s *session) (context.Context, context.Cance
 // memory, another one on a disk that we may not be able to see.
 func fillBytes(s *session) int64 {
 	const most = 1200 << 20
-	if s.Broker == nil || s.Broker.Storage() != "memory" {
+	if s.storage() != "memory" {
 		return most
 	}
 	if free := observe.FreeMemory(); free > 0 {

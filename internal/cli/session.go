@@ -11,12 +11,20 @@ import (
 	"redline/result"
 )
 
-// pids are the processes of the broker that was started for the command.
+// pids are the processes of the broker, if it is ours.
 func (s *session) pids() []int {
-	if s.Broker == nil {
+	if s.Ours == nil {
 		return nil
 	}
-	return s.Broker.PIDs()
+	return s.Ours.PIDs
+}
+
+// storage says where the broker keeps its log; empty when it is not ours.
+func (s *session) storage() string {
+	if s.Ours == nil {
+		return ""
+	}
+	return s.Ours.Storage
 }
 
 // addresses are all that are known of the cluster's brokers.
@@ -43,11 +51,11 @@ func (s *session) died() <-chan struct{} {
 func (s *session) environment() result.Environment {
 	e := observe.Environment()
 	e.ClusterID, e.Nodes = s.Cluster.ID(), len(s.Cluster.Brokers())
-	if s.Broker == nil {
+	if s.Ours == nil {
 		e.Kafka = "Kafka at " + strings.Join(s.Brokers, ",")
 		return e
 	}
-	e.Kafka, e.Nodes, e.Storage = s.Broker.Kafka(), s.Broker.Nodes(), s.Broker.Storage()
+	e.Kafka, e.Nodes, e.Storage = s.Ours.Kafka, s.Ours.Nodes, s.Ours.Storage
 	return e
 }
 

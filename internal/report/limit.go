@@ -29,8 +29,12 @@ func kafkaName(e result.Environment) string {
 	if e.Nodes > 0 {
 		name += fmt.Sprintf(", %d node%s", e.Nodes, plural(e.Nodes))
 	}
-	if e.Storage != "" {
-		name += ", log in " + e.Storage
+	switch e.Storage {
+	case "":
+	case "memory":
+		name += ", log in memory"
+	default:
+		name += ", log on " + e.Storage
 	}
 	return name
 }

@@ -88,7 +88,8 @@ func TestLimitWithTooFewRoundsClaimsNoInterval(t *testing.T) {
 
 func TestConsumeEndsLikeThis(t *testing.T) {
 	r := result.ConsumeReport{
-		Topic: "test-topic", Group: "t4", Records: 3_000_000, Bytes: 300_000_000, FirstRecordSeconds: 3.1,
+		Header: result.Header{Environment: result.Environment{Kafka: "Apache Kafka 4.3.1", Nodes: 1, Storage: "disk (ext4)"}},
+		Topic:  "test-topic", Group: "t4", Records: 3_000_000, Bytes: 300_000_000, FirstRecordSeconds: 3.1,
 		Client:          result.Client{Version: "franz-go v1.22.3", Profile: "tuned", Instances: 4},
 		Steady:          result.Rate{FromSeconds: 3.6, ToSeconds: 4.2, Records: 2_500_000, RecordsPerSecond: 4_166_666, MegabytesPerSecond: 416.7, Cut: "settled"},
 		RecordsPerFetch: 9412.3, Rebalances: 3,

@@ -34,6 +34,7 @@ func Consumed(r result.ConsumeReport) []string {
 		say("%s", line)
 	}
 	say("Client: %s, %s, %d consumer%s", r.Client.Version, r.Client.Profile, r.Client.Instances, plural(r.Client.Instances))
+	say("Kafka: %s", kafkaName(r.Environment))
 	return lines
 }
 
@@ -68,7 +69,11 @@ func Sent(r result.ProduceReport) []string {
 	slices.Sort(reasons)
 	lines = append(lines, reasons...)
 	lines = append(lines, Usage(r.Usage, r.Records)...)
-	return append(lines, "Client: "+r.Client.Version+", "+r.Client.Profile+", "+settings(r.Client.Settings))
+	lines = append(lines, "Client: "+r.Client.Version+", "+r.Client.Profile+", "+settings(r.Client.Settings))
+	if r.Environment.Kafka != "" {
+		lines = append(lines, "Kafka: "+kafkaName(r.Environment))
+	}
+	return lines
 }
 
 // settings names those that decide how fast producing goes.
