@@ -1,0 +1,234 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"redline/internal/client"
+	"redline/internal/latency"
+	"redline/internal/pace"
+	"redline/internal/payload"
+)
+
+// clock reads the time of day as cheaply as the monotonic clock.
+type clock struct {
+	base time.Time
+	unix int64
+}
+
+func newClock() clock {
+	now := time.Now()
+	return clock{now, now.UnixNano()}
+}
+
+// now is the time in Unix nanoseconds; it does not step when the wall clock is
+// set while the run goes on.
+func (c clock) now() int64 { return c.unix + int64(time.Since(c.base)) }
+
+// thread is one producer and the goroutine that feeds it.
+type thread struct {
+	producing *Producing
+	id        uint16
+	producer  client.Producer
+	generator *payload.Generator
+	pace      pace.Pacer
+	claim     int64 // how many records are taken from the run's number at a time
+
+	// sent and answered count records; what lies between is in flight.
+	sent, answered atomic.Int64
+
+	latency, steady latency.Recorder
+	warmup          int64 // this thread's share of Produce.Warmup
+
+	// pending belongs to the producer's acknowledging goroutine, which publishes
+	// it under mu: a lock and a clock for each record would cost more than all
+	// the rest of its account.
+	pending pending
+
+	mu        sync.Mutex
+	published counts
+	window    Acks
+}
+
+// counts is what a thread knows of its records.
+type counts struct {
+	total                 Acks
+	afterWarmup           Acks
+	steadySince, lastAck  time.Duration // from the start of the run
+	failed, indeterminate int64
+}
+
+// pending is what was counted since the last publication.
+type pending struct {
+	counts
+	window    Acks
+	records   int   // since the last publication
+	published int64 // when that was, Unix nanoseconds
+	// now is the clock's last reading, for the record of this partition that was
+	// due at due: its neighbours were acknowledged with it.
+	now, due  int64
+	partition int32
+}
+
+// What is pending is published after so many records or so long, whichever
+// comes first.
+const (
+	publishRecords = 32
+	publishEvery   = 20 * time.Millisecond
+)
+
+// closedClaim is how many records a thread takes from the common number at a
+// time in a closed loop; it looks at the clock once for all of them. In an open
+// loop each record has its own moment.
+const closedClaim = 16
+
+func (t *thread) run() {
+	p := t.producing
+	if err := t.send(); err != nil && p.ctx.Err() == nil {
+		select {
+		case p.errs <- err:
+		default:
+		}
+		p.cancel(err)
+	}
+	if p.ctx.Err() == nil {
+		if err := t.producer.Flush(p.ctx); err != nil && p.ctx.Err() == nil {
+			p.fail(err)
+		}
+	}
+}
+
+// send writes records until there are no more to send or the run ends.
+func (t *thread) send() error {
+	began, sent := time.Now(), int64(0)
+	for {
+		n := t.take()
+		if n == 0 {
+			return nil
+		}
+		wait, stop := t.pace.Pace(time.Since(began), sent)
+		if stop || !sleep(t.producing.ctx, wait) {
+			return nil
+		}
+		now := t.producing.clock.now()
+		for i := range n {
+			if err := t.one(t.due(began, sent+i, now)); err != nil {
+				return err
+			}
+		}
+		sent += n
+		t.sent.Add(n)
+	}
+}
+
+// due is the intended send time of a record: its slot in an open loop, now in
+// a closed one.
+func (t *thread) due(began time.Time, number, now int64) int64 {
+	if schedule, open := t.pace.(interface{ Due(int64) time.Duration }); open {
+		return t.producing.clock.unix + int64(began.Sub(t.producing.clock.base)+schedule.Due(number))
+	}
+	return now
+}
+
+// take claims the next few records of the run; 0 when none are left.
+func (t *thread) take() int64 {
+	p := t.producing
+	if p.ctx.Err() != nil {
+		return 0
+	}
+	if p.spec.Records <= 0 {
+		return t.claim
+	}
+	end := p.claimed.Add(t.claim)
+	return max(0, min(t.claim, p.spec.Records-(end-t.claim)))
+}
+
+// one makes a record, due at now, and sends it.
+func (t *thread) one(now int64) error {
+	r := t.producer.Record()
+	r.Value, r.Key, r.Partition = t.generator.Next(r.Value, now)
+	r.Time = time.Unix(0, now)
+	if err := t.producer.Send(t.producing.ctx, r); err != nil {
+		t.generator.Failed(r.Partition, r.Value)
+		if t.producing.ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("producer %d could not send: %w", t.id, err)
+	}
+	return nil
+}
+
+// acked is told by the client what became of a record.
+func (t *thread) acked(r *client.Record, err error) {
+	t.answered.Add(1)
+	p := &t.pending
+	due := r.Time.UnixNano()
+	if due != p.due || r.Partition != p.partition {
+		p.now, p.due, p.partition = t.producing.clock.now(), due, r.Partition
+	}
+	if err != nil {
+		t.lost(r, err)
+	} else {
+		t.generator.Acked(r.Partition, r.Value, r.Offset)
+		t.count(len(r.Value)+len(r.Key), time.Duration(p.now-due))
+	}
+	if p.records++; p.records >= publishRecords || p.now-p.published > int64(publishEvery) {
+		t.publish()
+	}
+}
+
+// count adds an acknowledged record.
+func (t *thread) count(bytes int, d time.Duration) {
+	p := &t.pending
+	t.latency.Observe(d)
+	p.total.one(bytes, d)
+	p.window.one(bytes, d)
+	p.lastAck = time.Duration(p.now - t.producing.clock.unix)
+	if t.warmup > 0 && p.total.Records > t.warmup {
+		if p.afterWarmup.Records == 0 {
+			p.steadySince = p.lastAck
+		}
+		p.afterWarmup.one(bytes, d)
+		t.steady.Observe(d)
+	}
+}
+
+// lost notes a record that was not acknowledged.
+func (t *thread) lost(r *client.Record, err error) {
+	if t.producing.spec.Library.Outcome(err) == client.Failed {
+		t.pending.failed++
+		t.generator.Failed(r.Partition, r.Value)
+	} else {
+		t.pending.indeterminate++
+		t.generator.Indeterminate(r.Partition, r.Value)
+	}
+	t.producing.fail(err)
+}
+
+// publish lets others see what is pending. It is called by the acknowledging
+// goroutine, and by others when no acknowledgement is to come.
+func (t *thread) publish() {
+	t.mu.Lock()
+	t.published = t.pending.counts
+	t.window.add(t.pending.window)
+	t.mu.Unlock()
+	t.pending.window, t.pending.records, t.pending.published = Acks{}, 0, t.pending.now
+}
+
+// sleep waits and says whether the run still goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
