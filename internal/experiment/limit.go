@@ -149,7 +149,8 @@ func compare(a, b float64) int {
 // left out; it is an error only when all do.
 func (r *limitRun) try(ctx context.Context, s *side) ([]result.Trial, error) {
 	phase := r.Display.Phase("Try", fmt.Sprintf("%d settings to %s", len(s.grid), s.name), int64(len(s.grid)))
-	defer phase.End("")
+	note := ""
+	defer func() { phase.End(note) }()
 	var tried []result.Trial
 	var failed error
 	for i, setting := range shuffled(s.grid, r.Seed) {
@@ -166,7 +167,8 @@ func (r *limitRun) try(ctx context.Context, s *side) ([]result.Trial, error) {
 			continue
 		}
 		tried = append(tried, trial)
-		phase.Set(int64(i+1), term.Rate(trial.Rate())+"/s")
+		note = term.Rate(trial.Rate()) + "/s"
+		phase.Set(int64(i+1), note)
 	}
 	if len(tried) == 0 {
 		return nil, failed
@@ -184,7 +186,8 @@ func fatal(err error) bool {
 // finalist i. After an error it gives the whole rounds so far.
 func (r *limitRun) confirm(ctx context.Context, s *side, finalists []result.Setting) ([][]result.Trial, error) {
 	phase := r.Display.Phase("Rounds", s.name, int64(r.schedule.rounds))
-	defer phase.End("")
+	note := ""
+	defer func() { phase.End(note) }()
 	trials := make([][]result.Trial, len(finalists))
 	for round := range r.schedule.rounds {
 		done := make([]result.Trial, len(finalists))
@@ -201,7 +204,8 @@ func (r *limitRun) confirm(ctx context.Context, s *side, finalists []result.Sett
 		for i, trial := range done {
 			trials[i] = append(trials[i], trial)
 		}
-		phase.Set(int64(round+1), term.Rate(done[0].Rate())+"/s")
+		note = "median so far " + term.Rate(stats.Median(rates(trials[0])).Median) + "/s"
+		phase.Set(int64(round+1), note)
 	}
 	return trials, nil
 }

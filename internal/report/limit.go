@@ -21,7 +21,20 @@ func LimitHead(e result.Environment, w result.Workload) string {
 	if w.Partitions > 0 {
 		parts = append(parts, fmt.Sprintf("%d partitions", w.Partitions))
 	}
-	return strings.Join(parts, " · ")
+	return foldParts(parts)
+}
+
+// foldParts joins parts by dots, on more than one line where 80 columns demand it.
+func foldParts(parts []string) string {
+	text, width := parts[0], utf8.RuneCountInString(parts[0])
+	for _, part := range parts[1:] {
+		n := utf8.RuneCountInString(part) + 3
+		if width+n > 80 {
+			text, width = text+"\n       ", 7
+		}
+		text, width = text+" · "+part, width+n
+	}
+	return text
 }
 
 func kafkaName(e result.Environment) string {

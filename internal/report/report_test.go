@@ -67,7 +67,7 @@ func TestLimitReadsLikeThis(t *testing.T) {
 	b.WriteString(head + "\n")
 	Limit(&b, exampleLimit())
 	golden(t, "limit.txt", b.String())
-	for _, line := range strings.Split(b.String(), "\n")[1:] {
+	for _, line := range strings.Split(b.String(), "\n") {
 		if utf8.RuneCountInString(line) > 80 {
 			t.Errorf("wider than 80 columns: %q", line)
 		}

@@ -36,19 +36,28 @@ func Median(values []float64) result.Estimate {
 	return result.Estimate{Low: s.Lo, Median: s.Center, High: s.Hi, Confidence: s.Confidence, N: len(values)}
 }
 
+// extreme stands for the ratio to nothing, or of nothing: its place in the order
+// is all that an order statistic needs.
+const extreme = 1e9
+
 // Ratio is the median of the ratios a[i]/b[i] of paired values with its
 // order-statistic interval: what the pairs have in common, the drift of the
-// machine, cancels. Pairs with a value that is not above 0 cannot have a ratio;
-// they are left out, and a warning counts them. It panics when a and b differ
-// in length, which is a mistake of the caller.
+// machine, cancels. A pair of which one value is 0 counts as a ratio beyond all
+// others; of two zeros there is no ratio, they are left out, and a warning counts
+// them. It panics when a and b differ in length, which is a mistake of the caller.
 func Ratio(a, b []float64) result.Estimate {
 	if len(a) != len(b) {
 		panic(fmt.Sprintf("stats: %d values paired with %d", len(a), len(b)))
 	}
 	logs := make([]float64, 0, len(a))
 	for i := range a {
-		if a[i] > 0 && b[i] > 0 {
+		switch {
+		case a[i] > 0 && b[i] > 0:
 			logs = append(logs, math.Log(a[i]/b[i]))
+		case a[i] > 0:
+			logs = append(logs, math.Log(extreme))
+		case b[i] > 0:
+			logs = append(logs, -math.Log(extreme))
 		}
 	}
 	e := Median(logs)
@@ -56,7 +65,7 @@ func Ratio(a, b []float64) result.Estimate {
 		e.Low, e.Median, e.High = math.Exp(e.Low), math.Exp(e.Median), math.Exp(e.High)
 	}
 	if left := len(a) - len(logs); left > 0 {
-		e.Warnings = append(e.Warnings, fmt.Sprintf("%d pairs without a positive value were left out", left))
+		e.Warnings = append(e.Warnings, fmt.Sprintf("%d pairs of nothing were left out", left))
 	}
 	return e
 }
