@@ -23,6 +23,7 @@ type limitFlags struct {
 	time       time.Duration
 	size       int
 	partitions int32
+	listen     string
 	output     string
 }
 
@@ -49,6 +50,7 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
 	flags.DurationVar(&f.time, "time", experiment.DefaultTime, "how long to measure; less makes the figures less sure")
 	flags.IntVar(&f.size, "record-size", 100, "bytes of each value")
 	flags.Int32Var(&f.partitions, "partitions", 8, "partitions of the topic that is made")
+	flags.StringVar(&f.listen, "listen", "", "serve Prometheus metrics and pprof on this `address`, such as 127.0.0.1:9095")
 	addOutput(cmd, &f.output)
 	return cmd
 }
@@ -110,6 +112,12 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 	if err != nil {
 		return err
 	}
+	live := experiment.NewLive(library.Name())
+	stopMetrics, err := serveMetrics(ctx, p, f.listen, live)
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
 	display := term.New(p.Stderr, p.StderrTTY, p.Getenv)
 	defer display.Close()
 	ctx, cancel := withBroker(ctx, s)
@@ -117,7 +125,7 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 	return experiment.RunLimit(ctx, experiment.Limit{
 		Cluster: s.Cluster, Brokers: s.Brokers, BrokerPIDs: s.pids(), Library: library,
 		Topic: f.topic, Partitions: f.partitions, RecordSize: f.size,
-		FillBytes: fillBytes(s), Time: f.time, Seed: rand.Uint64(), Display: display,
+		FillBytes: fillBytes(s), Time: f.time, Seed: rand.Uint64(), Display: display, Live: live,
 	}, r)
 }
 

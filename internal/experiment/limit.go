@@ -42,6 +42,8 @@ type Limit struct {
 	Time      time.Duration
 	Seed      uint64
 	Display   *term.Display
+	// Live, if not nil, takes what the trials did, for the monitor.
+	Live *Live
 }
 
 // errEnded says that a workload stopped in the middle of its trial.
@@ -260,6 +262,7 @@ func (e *AccountError) Error() string { return e.What }
 func (r *limitRun) account(ledger *audit.Ledger) error {
 	a := ledger.Account(true)
 	r.report.Account = r.report.Account.Add(a)
+	r.Live.add(a, int64(r.RecordSize), ledger.Bytes())
 	if broken, what := audit.Broken(a); broken {
 		return &AccountError{what}
 	}
