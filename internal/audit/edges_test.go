@@ -30,31 +30,31 @@ func TestCorruptOnFirstSightAndWholeOnTheSecond(t *testing.T) {
 	check(t, l, true, result.Account{Once: 20, Redelivered: 7, Corrupt: 1})
 }
 
-// producing makes a ledger with acknowledged records 0 … n-1 at offsets from
+// producing makes a ledger with acknowledged records 0 … 9 at offsets from
 // first on.
-func producing(n int, first int64) *Ledger {
+func producing(first int64) *Ledger {
 	l := NewLedger("t")
 	l.Produces(1, AcksAll)
 	w := l.Writer(0, 0)
-	for i := range n {
-		w.Acked(w.Next(), first+int64(i))
+	for i := range int64(10) {
+		w.Acked(w.Next(), first+i)
 	}
 	return l
 }
 
 func TestOwnRecordsAreDemandedFromWhereTheyBegan(t *testing.T) {
 	values := stamped(Stamp{Run: 1, Acks: AcksAll}, 10, 50)
-	l := producing(10, 1000)
+	l := producing(1000)
 	l.Start(0, 1000, 0)
 	read(l, 0, at(1003, values[3:]...))
 	check(t, l, true, result.Account{Acked: 10, Once: 7, Lost: 3})
 
-	l = producing(10, 1000)
+	l = producing(1000)
 	l.Start(0, 1003, 0) // the first three were read before
 	read(l, 0, at(1003, values[3:]...))
 	check(t, l, true, result.Account{Acked: 10, Once: 7})
 
-	l = producing(10, 1000)
+	l = producing(1000)
 	l.Start(0, 1010, 0) // all of them were
 	l.Expect(0, 1010)
 	check(t, l, true, result.Account{Acked: 10})
@@ -62,7 +62,7 @@ func TestOwnRecordsAreDemandedFromWhereTheyBegan(t *testing.T) {
 
 func TestAcknowledgedAfterTheExpectedEndIsNotLost(t *testing.T) {
 	values := stamped(Stamp{Run: 1, Acks: AcksAll}, 10, 50)
-	l := producing(10, 0)
+	l := producing(0)
 	l.Start(0, 0, 0)
 	l.Expect(0, 6)
 	read(l, 0, at(0, values[:6]...))
@@ -110,7 +110,7 @@ func TestBooksSayWhichSideDoesNotBalance(t *testing.T) {
 		{"replaced records", append(at(0, values[:5]...), at(4, values[5:]...)...), 10, "1 offsets were handed out with two different records"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := producing(10, 0)
+			l := producing(0)
 			l.Offsets(map[int32]int64{0: 0}, map[int32]int64{0: c.after})
 			l.Start(0, 0, 0)
 			read(l, 0, c.log)

@@ -89,7 +89,7 @@ func start(ctx context.Context, c Config, detached bool) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkPorts(c.Port, c.Nodes); err != nil {
+	if err := checkPorts(ctx, c.Port, c.Nodes); err != nil {
 		return nil, err
 	}
 	if err := sweep(ctx); err != nil {

@@ -56,11 +56,11 @@ func MaybeChild() {
 	if role == "" {
 		return
 	}
-	os.Unsetenv(childVariable)
+	_ = os.Unsetenv(childVariable)
 	// The terminal's signals are the owner's business. A broken pipe to a dead
 	// owner must not end us before the data is removed.
 	signal.Ignore(syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
-	os.Exit(runChild(role, os.Stdin, os.Stdout))
+	os.Exit(runChild(role, os.Stdin, os.Stdout)) //nolint:forbidigo // a child never comes to main, which would end it
 }
 
 func runChild(role string, in io.Reader, out io.Writer) int {
@@ -209,7 +209,7 @@ func selfCommand(role string) (*exec.Cmd, error) {
 		// A rebuilt or deleted program can still be reached this way on Linux.
 		self = "/proc/self/exe"
 	}
-	cmd := exec.Command(self)
+	cmd := exec.Command(self) //nolint:noctx // a child lives as long as its pipe, and cleans up after it
 	cmd.Env = append(childEnvironment(os.Environ()), childVariable+"="+role)
 	return cmd, nil
 }

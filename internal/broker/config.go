@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -82,13 +83,13 @@ func orDefault[T comparable](v, def T) T {
 
 // checkPorts tries to listen where the nodes are going to; first = 0 checks
 // nothing.
-func checkPorts(first, nodes int) error {
+func checkPorts(ctx context.Context, first, nodes int) error {
 	if first == 0 {
 		return nil
 	}
 	for port := first; port < first+nodes; port++ {
 		addr := loopback(port)
-		l, err := net.Listen("tcp", addr)
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		switch {
 		case err == nil:
 			l.Close()
@@ -104,10 +105,10 @@ func checkPorts(first, nodes int) error {
 }
 
 // freePorts returns n different ports that nobody listens on now.
-func freePorts(n int) ([]int, error) {
+func freePorts(ctx context.Context, n int) ([]int, error) {
 	ports := make([]int, 0, n)
 	for range n {
-		l, err := net.Listen("tcp", loopback(0))
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", loopback(0))
 		if err != nil {
 			return nil, fmt.Errorf("find a free port on 127.0.0.1: %w", err)
 		}

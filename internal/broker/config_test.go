@@ -140,7 +140,7 @@ func TestClusterIDsAreNoFlags(t *testing.T) {
 }
 
 func TestFreePortsDiffer(t *testing.T) {
-	ports, err := freePorts(20)
+	ports, err := freePorts(t.Context(), 20)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -174,7 +174,7 @@ func TestAPropertyTheEmbeddedBrokerCannotHonourIsAnError(t *testing.T) {
 
 func TestATakenPortIsSaidBeforeAnythingStarts(t *testing.T) {
 	state := ownState(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func (g *guard) runNext() {
 		return
 	}
 	defer log.Close()
-	cmd := exec.Command(command[0], command[1:]...)
+	cmd := exec.Command(command[0], command[1:]...) //nolint:noctx // its end is SIGTERM and patience, see end
 	cmd.Dir = g.Dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = guardedAttributes()
@@ -124,10 +124,10 @@ func (g *guard) end() {
 	group := -g.running.Process.Pid
 	_ = syscall.Kill(group, syscall.SIGTERM)
 	select {
-	case <-g.exited:
+	case <-g.exited: //nolint:errcheck // how it ends when asked to tells nothing
 	case <-time.After(g.Grace):
 		_ = syscall.Kill(group, syscall.SIGKILL)
-		<-g.exited
+		<-g.exited //nolint:errcheck // it was killed
 	}
 	g.sweepGroup()
 }
@@ -146,7 +146,7 @@ func (g *guard) remove(orphaned bool) error {
 	}
 	parent := filepath.Dir(g.Data)
 	if err := os.Remove(parent); err != nil {
-		return nil // the data of other nodes is still there
+		return nil //nolint:nilerr // the data of other nodes is still there
 	}
 	return os.RemoveAll(g.Home)
 }

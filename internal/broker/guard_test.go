@@ -9,7 +9,7 @@ import (
 )
 
 // guarded starts a guard of a shell script and returns it as a node.
-func guarded(t *testing.T, script string, grace time.Duration) (*node, guardOrder, *spawner) {
+func guarded(t *testing.T, script string, grace time.Duration) (*node, guardOrder) {
 	t.Helper()
 	home := t.TempDir()
 	order := guardOrder{
@@ -28,7 +28,7 @@ func guarded(t *testing.T, script string, grace time.Duration) (*node, guardOrde
 	s := newSpawner()
 	t.Cleanup(s.close)
 	n := &node{role: childGuard, order: order, log: order.Log, spawner: s, died: func(*node, string) {}}
-	return n, order, s
+	return n, order
 }
 
 func startNode(t *testing.T, n *node) Process {
@@ -57,7 +57,7 @@ func exists(path string) bool {
 
 func TestAGuardKillsAProcessThatIgnoresSIGTERM(t *testing.T) {
 	const grace = 300 * time.Millisecond
-	n, order, _ := guarded(t, `trap "echo asked" TERM; echo up; while :; do sleep 0.01; done`, grace)
+	n, order := guarded(t, `trap "echo asked" TERM; echo up; while :; do sleep 0.01; done`, grace)
 	p := startNode(t, n)
 	eventually(t, "the script's start", logged(n, "up"))
 	begun := time.Now()
@@ -77,7 +77,7 @@ func TestAGuardKillsAProcessThatIgnoresSIGTERM(t *testing.T) {
 }
 
 func TestAGuardEndsWhatItsProcessStarted(t *testing.T) {
-	n, _, _ := guarded(t, `sleep 60 & echo child $!; wait`, 5*time.Second)
+	n, _ := guarded(t, `sleep 60 & echo child $!; wait`, 5*time.Second)
 	startNode(t, n)
 	eventually(t, "the script's start", logged(n, "\n"))
 	data, err := os.ReadFile(n.log)
@@ -90,7 +90,7 @@ func TestAGuardEndsWhatItsProcessStarted(t *testing.T) {
 }
 
 func TestAGuardWhoseOwnerDiedRemovesEverything(t *testing.T) {
-	n, order, _ := guarded(t, "echo up; exec sleep 60", time.Second)
+	n, order := guarded(t, "echo up; exec sleep 60", time.Second)
 	p := startNode(t, n)
 	// The end of the pipe without a word is how an owner's death looks.
 	if err := n.child.life.Close(); err != nil {
@@ -103,7 +103,7 @@ func TestAGuardWhoseOwnerDiedRemovesEverything(t *testing.T) {
 }
 
 func TestTheFolderStaysWhileAnotherGuardNeedsIt(t *testing.T) {
-	n, order, _ := guarded(t, "exec sleep 60", time.Second)
+	n, order := guarded(t, "exec sleep 60", time.Second)
 	other := filepath.Join(filepath.Dir(order.Data), "node-2")
 	if err := os.MkdirAll(other, 0o755); err != nil {
 		t.Fatal(err)
@@ -117,7 +117,7 @@ func TestTheFolderStaysWhileAnotherGuardNeedsIt(t *testing.T) {
 }
 
 func TestKillingTheGuardKillsItsProcess(t *testing.T) {
-	n, _, _ := guarded(t, "exec sleep 60", time.Second)
+	n, _ := guarded(t, "exec sleep 60", time.Second)
 	p := startNode(t, n)
 	told := make(chan string, 1)
 	n.mu.Lock()
@@ -134,7 +134,7 @@ func TestKillingTheGuardKillsItsProcess(t *testing.T) {
 }
 
 func TestAGuardKillsAndRestartsWithItsData(t *testing.T) {
-	n, order, _ := guarded(t, "exec sleep 60", time.Second)
+	n, order := guarded(t, "exec sleep 60", time.Second)
 	prepared := filepath.Join(order.Data, "meta.properties")
 	order.Prepare = []string{"/bin/sh", "-c", `echo preparing; echo x >> "` + prepared + `"`}
 	order.Prepared = prepared
@@ -159,7 +159,7 @@ func TestAGuardKillsAndRestartsWithItsData(t *testing.T) {
 }
 
 func TestAFailingPreparationIsTold(t *testing.T) {
-	n, order, _ := guarded(t, "exec sleep 60", time.Second)
+	n, order := guarded(t, "exec sleep 60", time.Second)
 	order.Prepare = []string{"/bin/sh", "-c", "echo no such cluster; exit 3"}
 	order.Prepared = filepath.Join(order.Data, "none")
 	n.order = order

@@ -111,7 +111,7 @@ func fetchJars(ctx context.Context, name, version string, artifacts []artifact, 
 	}
 	say(fmt.Sprintf("Fetching the jars of %s %s with Maven (once)…", name, version))
 	unfinished := filepath.Join(parent, version+".part")
-	defer os.RemoveAll(unfinished)
+	defer func() { _ = os.RemoveAll(unfinished) }()
 	if err := os.RemoveAll(unfinished); err != nil {
 		return "", fmt.Errorf("fetch jars: %w", err)
 	}
@@ -128,7 +128,7 @@ func fetchJars(ctx context.Context, name, version string, artifacts []artifact, 
 func runMaven(ctx context.Context, dir string, artifacts []artifact, logPath string) error {
 	mvn, err := exec.LookPath("mvn")
 	if err != nil {
-		return errors.New("Kafka's jars are not in the cache, and Maven, which fetches them, is not installed. Install it with: apt-get install -y maven. Or unpack a distribution and give its folder with --kafka-home")
+		return errors.New("Kafka's jars are not in the cache, and Maven, which fetches them, is not installed. Install it with: apt-get install -y maven. Or unpack a distribution and give its folder with --kafka-home") //nolint:staticcheck // a name has a capital
 	}
 	project, err := pom(artifacts)
 	if err != nil {
@@ -162,7 +162,7 @@ func runMaven(ctx context.Context, dir string, artifacts []artifact, logPath str
 	case ctx.Err() != nil:
 		return fmt.Errorf("fetch jars with Maven: %w", context.Cause(ctx))
 	case err != nil:
-		return fmt.Errorf("Maven could not fetch the jars (%w)%s. Its log is %s", err, mavenError(logPath), logPath)
+		return fmt.Errorf("Maven could not fetch the jars (%w)%s. Its log is %s", err, mavenError(logPath), logPath) //nolint:staticcheck // a name has a capital
 	}
 	return os.Remove(logPath)
 }

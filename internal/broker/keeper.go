@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -242,11 +243,30 @@ func Down(ctx context.Context) ([]State, error) {
 	if err != nil {
 		return nil, err
 	}
+	return down(ctx, slices.DeleteFunc(running, func(s State) bool { return !s.Detached }))
+}
+
+// DownOne is Down for the one detached broker with this ID; that there is none is
+// an error.
+func DownOne(ctx context.Context, id string) ([]State, error) {
+	running, err := Status()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(running, func(s State) bool { return s.ID == id })
+	switch {
+	case i < 0:
+		return nil, fmt.Errorf("end the broker %s: none with this ID runs. `redline broker status` lists those that do", id)
+	case !running[i].Detached:
+		return nil, fmt.Errorf("end the broker %s: it is not detached. Ctrl-C in its own terminal ends it", id)
+	}
+	return down(ctx, running[i:i+1])
+}
+
+// down ends the brokers given and returns those it ended.
+func down(ctx context.Context, detached []State) ([]State, error) {
 	var ended []State
-	for _, s := range running {
-		if !s.Detached {
-			continue
-		}
+	for _, s := range detached {
 		if err := syscall.Kill(s.Owner.PID, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return ended, fmt.Errorf("end the broker %s: %w", s.ID, err)
 		}

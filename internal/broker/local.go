@@ -103,7 +103,7 @@ func findJava() (string, error) {
 	}
 	java, err := exec.LookPath("java")
 	if err != nil {
-		return "", errors.New("Apache Kafka needs Java, which is not installed. Install it with: apt-get install -y openjdk-17-jre-headless")
+		return "", errors.New("Apache Kafka needs Java, which is not installed. Install it with: apt-get install -y openjdk-17-jre-headless") //nolint:staticcheck // a name has a capital
 	}
 	return java, nil
 }
@@ -119,7 +119,7 @@ func (b *Broker) makeLocal(ctx context.Context) error {
 		return err
 	}
 	b.version = found.version
-	ports, err := freePorts(3 * b.config.Nodes)
+	ports, err := freePorts(ctx, 3*b.config.Nodes)
 	if err != nil {
 		return err
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// program writes a shell script and returns its path.
-func program(t *testing.T, dir, name, script string) string {
+// program writes a shell script.
+func program(t *testing.T, dir, name, script string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -21,7 +21,6 @@ func program(t *testing.T, dir, name, script string) string {
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	return path
 }
 
 // ownCache gives a test a cache folder and a PATH with programs of its own.

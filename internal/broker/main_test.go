@@ -23,27 +23,29 @@ const ownerVariable = "REDLINE_TEST_OWNER"
 func TestMain(m *testing.M) {
 	MaybeChild()
 	// Under the race detector a process sleeps for a second before it ends.
-	os.Setenv("GORACE", "atexit_sleep_ms=0")
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
 	if config := os.Getenv(ownerVariable); config != "" {
-		os.Exit(own(config))
+		fmt.Fprintln(os.Stderr, own(config))
+		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-func own(config string) int {
+// own is an owner's life. It ends by itself only when it fails.
+func own(config string) error {
 	var c keeperOrder
 	if err := json.Unmarshal([]byte(config), &c); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return err
 	}
-	os.Unsetenv(ownerVariable)
+	if err := os.Unsetenv(ownerVariable); err != nil {
+		return err
+	}
 	b, err := Start(context.Background(), Config{Kind: c.Kind, Nodes: c.Nodes, Version: c.Version, DataDir: c.DataDir, Properties: c.Properties})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return err
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(b.State()); err != nil {
-		return 1
+		return err
 	}
 	select {}
 }
@@ -55,7 +57,7 @@ func ownerCommand(t *testing.T, c keeperOrder) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), ownerVariable+"="+string(config))
 	cmd.Stderr = os.Stderr
 	t.Cleanup(func() {

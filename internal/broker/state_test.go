@@ -14,7 +14,7 @@ import (
 )
 
 // orphan writes the folder of a broker whose owner is dead.
-func orphan(t *testing.T, state string, s State) string {
+func orphan(t *testing.T, state string, s State) {
 	t.Helper()
 	dir := filepath.Join(state, "brokers", s.ID)
 	if err := os.MkdirAll(filepath.Join(dir, "logs"), 0o755); err != nil {
@@ -24,12 +24,11 @@ func orphan(t *testing.T, state string, s State) string {
 	if err := (&folder{dir: dir, state: s}).save(); err != nil {
 		t.Fatal(err)
 	}
-	return dir
 }
 
 func TestAStartCleansUpAfterDeadOwners(t *testing.T) {
 	state := ownState(t)
-	left := exec.Command("sleep", "60")
+	left := exec.CommandContext(t.Context(), "sleep", "60")
 	if err := left.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +73,9 @@ func TestAStartLeavesTheLivingAlone(t *testing.T) {
 	ended, err := Down(t.Context())
 	if err != nil || len(ended) != 0 || !s.Owner.alive() {
 		t.Errorf("Down() = %v, %v: it must leave brokers in the foreground alone", ended, err)
+	}
+	if ended, err := DownOne(t.Context(), s.ID); err == nil || !strings.Contains(err.Error(), "Ctrl-C") || len(ended) != 0 || !s.Owner.alive() {
+		t.Errorf("DownOne() = %v, %v: it must leave brokers in the foreground alone, and say what ends them", ended, err)
 	}
 	_ = owner.Process.Kill()
 	_ = owner.Wait()

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +13,11 @@ import (
 	"redline/internal/broker"
 )
 
-// brokerSchema names the JSON that the broker commands print.
-const brokerSchema = "redline.broker/v1"
+// Schemas of the JSON that the broker commands print.
+const (
+	brokerSchema  = "redline.broker/v1"
+	brokersSchema = "redline.brokers/v1"
+)
 
 // brokerFlags are the flags of `broker up`.
 type brokerFlags struct {
@@ -48,14 +50,7 @@ func newBrokerUp(p *Process) *cobra.Command {
 			if err := checkOutput(output); err != nil {
 				return err
 			}
-			config, err := f.config(p)
-			if err != nil {
-				return err
-			}
-			if f.detach {
-				return brokerUpDetached(cmd.Context(), p, config, output)
-			}
-			return brokerUp(cmd.Context(), p, config, output)
+			return brokerUp(cmd.Context(), p, f, output)
 		},
 	}
 	flags := cmd.Flags()
@@ -82,10 +77,7 @@ func newBrokerStatus(p *Process) *cobra.Command {
 				return err
 			}
 			running, err := broker.Status()
-			if err != nil {
-				return err
-			}
-			return printBrokers(p, running, output, "No broker runs.")
+			return printBrokers(p, output, running, err, func(w io.Writer) { writeBrokers(w, running) })
 		},
 	}
 	addOutput(cmd, &output)
@@ -95,42 +87,30 @@ func newBrokerStatus(p *Process) *cobra.Command {
 func newBrokerDown(p *Process) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use:   "down",
-		Short: "End the detached brokers, and remove their data",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use:   "down [ID]",
+		Short: "End the detached brokers, or the one with this ID, and remove their data",
+		Args:  oneArgumentAtMost,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkOutput(output); err != nil {
 				return err
 			}
-			ended, err := broker.Down(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if output == "json" {
-				return printBrokers(p, ended, output, "")
-			}
-			if len(ended) == 0 {
-				fmt.Fprintln(p.Stdout, "No detached broker runs.")
-			}
-			for _, s := range ended {
-				fmt.Fprintf(p.Stdout, "Ended %s on %s; its data is removed.\n", s.Kafka, strings.Join(s.Brokers, ","))
-			}
-			return nil
+			ended, err := brokerDown(cmd.Context(), args)
+			return printBrokers(p, output, ended, err, func(w io.Writer) { writeEnded(w, ended) })
 		},
 	}
 	addOutput(cmd, &output)
 	return cmd
 }
 
-func addOutput(cmd *cobra.Command, output *string) {
-	cmd.Flags().StringVarP(output, "output", "o", "text", "how to print the result: text or json")
-}
-
-func checkOutput(output string) error {
-	if output != "text" && output != "json" {
-		return usagef("-o %s: the output is text or json", output)
+func brokerDown(ctx context.Context, args []string) ([]broker.State, error) {
+	if len(args) == 0 {
+		return broker.Down(ctx)
 	}
-	return nil
+	// An empty variable of a script must not end the others.
+	if args[0] == "" {
+		return nil, usagef("which broker? Its ID is empty; `redline broker status` shows it, and without one all detached brokers end")
+	}
+	return broker.DownOne(ctx, args[0])
 }
 
 // noArguments is cobra.NoArgs as a mistake in what was typed.
@@ -139,6 +119,11 @@ func noArguments(cmd *cobra.Command, args []string) error {
 		return usagef("%q is one word too many after `%s`: see `%s --help`", args[0], cmd.CommandPath(), cmd.CommandPath())
 	}
 	return nil
+}
+
+// oneArgumentAtMost lets one word stand after the command.
+func oneArgumentAtMost(cmd *cobra.Command, args []string) error {
+	return noArguments(cmd, args[min(1, len(args)):])
 }
 
 // config turns what was typed into what to start.
@@ -174,19 +159,30 @@ func parseBrokerProperties(pairs []string) (map[string]string, error) {
 	return properties, nil
 }
 
-// brokerUp starts a broker and holds it until ctx ends, which is how it is meant
-// to end, or until a node dies.
-func brokerUp(ctx context.Context, p *Process, c broker.Config, output string) (err error) {
-	b, err := broker.Start(ctx, c)
+// brokerUp starts a broker, and holds it unless it is detached.
+func brokerUp(ctx context.Context, p *Process, f brokerFlags, output string) error {
+	config, err := f.config(p)
 	if err != nil {
-		return err
+		return printBroker(p, output, nil, err)
 	}
+	if f.detach {
+		state, err := broker.StartDetached(ctx, config)
+		return brokerReady(p, output, state, err, "Ready, and stays until `redline broker down`.")
+	}
+	b, err := broker.Start(ctx, config)
+	if err != nil {
+		return printBroker(p, output, nil, err)
+	}
+	return brokerHold(ctx, p, b, output)
+}
+
+// brokerHold holds a broker until ctx ends, which is how it is meant to end, or
+// until a node dies. By then the one JSON object is printed: such an error is
+// told by standard error and the exit code.
+func brokerHold(ctx context.Context, p *Process, b *broker.Broker, output string) (err error) {
 	defer func() { err = errors.Join(err, b.Stop(context.WithoutCancel(ctx))) }()
-	if err := printBroker(p, b.State(), output); err != nil {
+	if err := brokerReady(p, output, b.State(), nil, "Ready. Ctrl-C ends it and removes its data."); err != nil {
 		return err
-	}
-	if output == "text" {
-		fmt.Fprintln(p.Stderr, "Ready. Ctrl-C ends it and removes its data.")
 	}
 	select {
 	case <-ctx.Done():
@@ -196,18 +192,29 @@ func brokerUp(ctx context.Context, p *Process, c broker.Config, output string) (
 	}
 }
 
-func brokerUpDetached(ctx context.Context, p *Process, c broker.Config, output string) error {
-	state, err := broker.StartDetached(ctx, c)
-	if err != nil {
-		return err
-	}
-	if err := printBroker(p, state, output); err != nil {
+// brokerReady prints a broker that has just come up, and says how it will end.
+func brokerReady(p *Process, output string, s broker.State, err error, says string) error {
+	if err := printBroker(p, output, &s, err); err != nil {
 		return err
 	}
 	if output == "text" {
-		fmt.Fprintln(p.Stderr, "Ready, and stays until `redline broker down`.")
+		fmt.Fprintln(p.Stderr, says)
 	}
 	return nil
+}
+
+// brokerDocument is what up prints as JSON.
+type brokerDocument struct {
+	document
+	// Broker is null when none came up.
+	Broker *brokerJSON `json:"broker"`
+}
+
+// brokersDocument is what status and down print as JSON: those that run, and
+// those that were ended.
+type brokersDocument struct {
+	document
+	Brokers []brokerJSON `json:"brokers"`
 }
 
 // brokerJSON is what is stable of a broker in JSON.
@@ -235,50 +242,50 @@ func brokerAsJSON(s broker.State) brokerJSON {
 	}
 }
 
-// printBroker prints one broker that has just come up.
-func printBroker(p *Process, s broker.State, output string) error {
-	if output == "json" {
-		return writeBrokerJSON(p.Stdout, struct {
-			Schema string     `json:"schema"`
-			Broker brokerJSON `json:"broker"`
-		}{brokerSchema, brokerAsJSON(s)})
-	}
-	return writeBroker(p.Stdout, s)
+// printBroker prints the broker that came up, or why none did.
+func printBroker(p *Process, output string, s *broker.State, err error) error {
+	return printAnswer(p, output, brokerSchema, err, func(w io.Writer) { writeBroker(w, *s) }, func(d document) any {
+		if err != nil {
+			return brokerDocument{d, nil}
+		}
+		shown := brokerAsJSON(*s)
+		return brokerDocument{d, &shown}
+	})
 }
 
-// printBrokers prints a list of brokers, or none when there are none.
-func printBrokers(p *Process, list []broker.State, output, none string) error {
-	if output == "json" {
+// printBrokers prints a list of brokers, as text in the caller's words.
+func printBrokers(p *Process, output string, list []broker.State, err error, text func(io.Writer)) error {
+	return printAnswer(p, output, brokersSchema, err, text, func(d document) any {
 		brokers := []brokerJSON{}
 		for _, s := range list {
 			brokers = append(brokers, brokerAsJSON(s))
 		}
-		return writeBrokerJSON(p.Stdout, struct {
-			Schema  string       `json:"schema"`
-			Brokers []brokerJSON `json:"brokers"`
-		}{brokerSchema, brokers})
+		return brokersDocument{d, brokers}
+	})
+}
+
+func writeBrokers(w io.Writer, running []broker.State) {
+	if len(running) == 0 {
+		fmt.Fprintln(w, "No broker runs.")
 	}
-	if len(list) == 0 {
-		fmt.Fprintln(p.Stdout, none)
-	}
-	for i, s := range list {
+	for i, s := range running {
 		if i > 0 {
-			fmt.Fprintln(p.Stdout)
+			fmt.Fprintln(w)
 		}
-		if err := writeBroker(p.Stdout, s); err != nil {
-			return err
-		}
+		writeBroker(w, s)
 	}
-	return nil
 }
 
-func writeBrokerJSON(w io.Writer, v any) error {
-	out := json.NewEncoder(w)
-	out.SetIndent("", "  ")
-	return out.Encode(v)
+func writeEnded(w io.Writer, ended []broker.State) {
+	if len(ended) == 0 {
+		fmt.Fprintln(w, "No detached broker runs.")
+	}
+	for _, s := range ended {
+		fmt.Fprintf(w, "Ended %s on %s; its data is removed.\n", s.Kafka, strings.Join(s.Brokers, ","))
+	}
 }
 
-func writeBroker(w io.Writer, s broker.State) error {
+func writeBroker(w io.Writer, s broker.State) {
 	nodes := "1 node"
 	if s.Nodes > 1 {
 		nodes = fmt.Sprintf("%d nodes", s.Nodes)
@@ -294,12 +301,9 @@ func writeBroker(w io.Writer, s broker.State) error {
 		lines = append(lines, [2]string{"Metrics", url})
 	}
 	if s.Detached {
-		lines = append(lines, [2]string{"Detached", "yes; `redline broker down` ends it"})
+		lines = append(lines, [2]string{"Detached", "yes; `redline broker down " + s.ID + "` ends it"})
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintf(w, "%-11s %s\n", line[0]+":", line[1]); err != nil {
-			return err
-		}
+		fmt.Fprintf(w, "%-11s %s\n", line[0]+":", line[1])
 	}
-	return nil
 }

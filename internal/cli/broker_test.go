@@ -2,29 +2,16 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"redline/internal/broker"
 )
-
-// brokerCommand runs `redline broker …` and returns what it printed.
-func brokerCommand(t *testing.T, args ...string) (stdout string, err error) {
-	t.Helper()
-	var out bytes.Buffer
-	p := &Process{Stdout: &out, Stderr: io.Discard, Getenv: func(string) string { return "" }}
-	cmd := newBrokerCommand(p)
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	cmd.SetArgs(args)
-	cmd.SetOut(&out)
-	cmd.SetErr(io.Discard)
-	err = cmd.ExecuteContext(t.Context())
-	return out.String(), err
-}
 
 func TestBrokerMistakesAreUsageErrors(t *testing.T) {
 	t.Setenv("REDLINE_STATE", t.TempDir())
@@ -39,27 +26,110 @@ func TestBrokerMistakesAreUsageErrors(t *testing.T) {
 		{"up now", "one word too many"},
 		{"up -o yaml", "text or json"},
 		{"status -o yaml", "text or json"},
-		{"down please", "one word too many"},
+		{"status now", "one word too many"},
+		{"down this that", "\"that\" is one word too many"},
 	} {
-		_, err := brokerCommand(t, strings.Fields(c.args)...)
-		var failure *Failure
-		if !errors.As(err, &failure) || failure.Code != ExitUsage || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("broker %s: error %v, want a usage error with %q", c.args, err, c.says)
+		got := adminTyped(t, nil, append([]string{"broker"}, strings.Fields(c.args)...)...)
+		if got.code != ExitUsage || !strings.Contains(got.stderr, c.says) || got.stdout != "" {
+			t.Errorf("broker %s: %+v, want a usage error with %q", c.args, got, c.says)
 		}
 	}
 }
 
 func TestBrokerStatusAndDownWithNothingRunning(t *testing.T) {
 	t.Setenv("REDLINE_STATE", t.TempDir())
-	for args, want := range map[string]string{
-		"status":         "No broker runs.\n",
-		"down":           "No detached broker runs.\n",
-		"status -o json": "{\n  \"schema\": \"redline.broker/v1\",\n  \"brokers\": []\n}\n",
-		"down -o json":   "{\n  \"schema\": \"redline.broker/v1\",\n  \"brokers\": []\n}\n",
-	} {
-		if got, err := brokerCommand(t, strings.Fields(args)...); err != nil || got != want {
-			t.Errorf("broker %s: %q, %v; want %q", args, got, err, want)
+	for command, want := range map[string]string{"status": "No broker runs.\n", "down": "No detached broker runs.\n"} {
+		if got := adminTyped(t, nil, "broker", command); got != (told{0, want, ""}) {
+			t.Errorf("broker %s: %+v, want %q", command, got, want)
 		}
+		object := asJSON(t, adminTyped(t, nil, "broker", command, "-o", "json"))
+		if diff := cmp.Diff([]any{}, object["brokers"]); diff != "" || object["schema"] != "redline.brokers/v1" {
+			t.Errorf("broker %s: %v", command, object)
+		}
+		if e, there := object["error"]; !there || e != nil {
+			t.Errorf("broker %s: the error is %v, want null", command, e)
+		}
+	}
+}
+
+func TestBrokerJSONIsOneObjectAlsoAfterAnError(t *testing.T) {
+	t.Setenv("REDLINE_STATE", t.TempDir())
+	for args, says := range map[string]string{
+		"up --port 0 --kafka docker":                               "type embedded, local, or local:N",
+		"up --port 0 --property num.io.threads=8":                  `no property "num.io.threads"`,
+		"up --port 0 --detach --property num.io.threads=8":         `no property "num.io.threads"`,
+		"up --port 0 --kafka local --kafka-home /no/such/unpacked": "/no/such/unpacked",
+		"down no-such-id": "none with this ID runs",
+	} {
+		got := adminTyped(t, nil, append(strings.Fields("broker "+args), "-o", "json")...)
+		object := asJSON(t, got)
+		text, _ := object["error"].(string)
+		if got.code == 0 || !strings.Contains(text, says) || !strings.Contains(got.stderr, text) {
+			t.Errorf("broker %s: %+v", args, got)
+		}
+		if shown, there := object["broker"]; strings.HasPrefix(args, "up") && (!there || shown != nil) {
+			t.Errorf("broker %s: the broker is %v, want null", args, shown)
+		}
+	}
+}
+
+// up starts a detached embedded broker, and returns its ID and what was printed.
+func up(t *testing.T) (id string, object map[string]any) {
+	t.Helper()
+	object = asJSON(t, adminTyped(t, nil, "broker", "up", "--port", "0", "--detach", "-o", "json"))
+	shown, ok := object["broker"].(map[string]any)
+	if !ok {
+		t.Fatalf("no broker came up: %v", object)
+	}
+	return shown["id"].(string), object
+}
+
+// running are the IDs of the brokers that run.
+func running(t *testing.T) []string {
+	t.Helper()
+	states, err := broker.Status()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, s := range states {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+func TestDownWithAnIDEndsThatBrokerAlone(t *testing.T) {
+	t.Setenv("REDLINE_STATE", t.TempDir())
+	t.Cleanup(func() { _, _ = broker.Down(context.Background()) })
+	first, object := up(t)
+	if e, there := object["error"]; object["schema"] != "redline.broker/v1" || !there || e != nil {
+		t.Errorf("up: %v", object)
+	}
+	second, _ := up(t)
+	if got := adminTyped(t, nil, "broker", "down", "no-such-id"); got.code != ExitFailed || !strings.Contains(got.stderr, "`redline broker status`") || got.stdout != "" {
+		t.Errorf("down of an ID that nobody has: %+v", got)
+	}
+	if got := adminTyped(t, nil, "broker", "down", ""); got.code != ExitUsage || !strings.Contains(got.stderr, "ID is empty") {
+		t.Errorf("down of an empty ID: %+v", got)
+	}
+	if got := adminTyped(t, nil, "broker", "status"); !strings.Contains(got.stdout, "`redline broker down "+first+"`") {
+		t.Errorf("status does not say how to end one: %s", got.stdout)
+	}
+	if diff := cmp.Diff([]string{first, second}, running(t)); diff != "" {
+		t.Fatal(diff)
+	}
+	ended := asJSON(t, adminTyped(t, nil, "broker", "down", first, "-o", "json"))["brokers"].([]any)
+	if len(ended) != 1 || ended[0].(map[string]any)["id"] != first {
+		t.Errorf("ended are %v, want %s", ended, first)
+	}
+	if diff := cmp.Diff([]string{second}, running(t)); diff != "" {
+		t.Error(diff)
+	}
+	if got := adminTyped(t, nil, "broker", "down"); got.code != 0 || strings.Count(got.stdout, "\n") != 1 || !strings.HasPrefix(got.stdout, "Ended embedded broker") {
+		t.Errorf("down: %+v", got)
+	}
+	if left := running(t); left != nil {
+		t.Errorf("left are %v", left)
 	}
 }
 
@@ -73,7 +143,7 @@ var exampleBroker = broker.State{
 
 func TestABrokerPrintsWhatToConnectTo(t *testing.T) {
 	var out bytes.Buffer
-	if err := printBroker(&Process{Stdout: &out}, exampleBroker, "text"); err != nil {
+	if err := printBroker(&Process{Stdout: &out}, "text", &exampleBroker, nil); err != nil {
 		t.Fatal(err)
 	}
 	const want = `Kafka:      Apache Kafka 4.3.1, 2 nodes
@@ -83,7 +153,7 @@ Storage:    disk (ext4)
 Logs:       /state/logs
 Metrics:    http://127.0.0.1:7071/metrics
 Metrics:    http://127.0.0.1:7072/metrics
-Detached:   yes; ` + "`redline broker down`" + ` ends it
+Detached:   yes; ` + "`redline broker down 20260102-030405.000-abcdef`" + ` ends it
 `
 	if out.String() != want {
 		t.Errorf("got:\n%swant:\n%s", out.String(), want)
@@ -92,7 +162,7 @@ Detached:   yes; ` + "`redline broker down`" + ` ends it
 
 func TestBrokerJSONHasStableKeys(t *testing.T) {
 	var out bytes.Buffer
-	if err := printBroker(&Process{Stdout: &out}, broker.State{Kind: broker.Embedded}, "json"); err != nil {
+	if err := printBroker(&Process{Stdout: &out}, "json", &broker.State{Kind: broker.Embedded}, nil); err != nil {
 		t.Fatal(err)
 	}
 	var got struct {

@@ -123,15 +123,14 @@ func (f *consumeFlags) run(ctx context.Context, p *Process) error {
 	return err
 }
 
-func (c *consuming) do(ctx context.Context) error {
-	var err error
+func (c *consuming) do(ctx context.Context) (err error) {
 	if c.library, err = c.openLibrary(); err != nil {
 		return err
 	}
 	if c.session, err = c.open(ctx, c.p); err != nil {
 		return err
 	}
-	defer c.session.Close()
+	defer func() { err = errors.Join(err, c.session.Close()) }()
 	if err := c.session.Cluster.Guard(ctx, c.target); err != nil {
 		return err
 	}

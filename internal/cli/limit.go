@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -45,7 +46,7 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), p) },
 	}
 	flags := cmd.Flags()
-	f.connectFlags.add(cmd)
+	f.add(cmd)
 	flags.StringVar(&f.topic, "topic", "", "existing topic to consume; nothing is written then")
 	flags.DurationVar(&f.time, "time", experiment.DefaultTime, "how long to measure; less makes the figures less sure")
 	flags.IntVar(&f.size, "record-size", 100, "bytes of each value")
@@ -94,12 +95,12 @@ func (f *limitFlags) run(ctx context.Context, p *Process) error {
 	return err
 }
 
-func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitReport) error {
+func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitReport) (err error) {
 	s, err := f.open(ctx, p)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
+	defer func() { err = errors.Join(err, s.Close()) }()
 	if err := s.Cluster.Guard(ctx, f.target); err != nil {
 		return err
 	}

@@ -2,13 +2,56 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+
+	"github.com/spf13/cobra"
 
 	"redline/internal/observe"
 	"redline/internal/workload"
 	"redline/result"
 )
+
+func addOutput(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "text", "how to print the result: text or json")
+}
+
+func checkOutput(output string) error {
+	if output != "text" && output != "json" {
+		return usagef("-o %s: the output is text or json", output)
+	}
+	return nil
+}
+
+// document is what every JSON object begins with.
+type document struct {
+	Schema  string `json:"schema"`
+	Version string `json:"version"`
+	// Error is null when all went well.
+	Error *string `json:"error"`
+}
+
+func newDocument(schema string, err error) document {
+	d := document{Schema: schema, Version: observe.Environment().Redline}
+	if err != nil {
+		text := sentence(err)
+		d.Error = &text
+	}
+	return d
+}
+
+// printAnswer prints how a command that asks or changes one thing ended: text, or
+// one JSON object, which there is also after an error. It gives the error back.
+func printAnswer(p *Process, output, schema string, err error, text func(io.Writer), doc func(document) any) error {
+	if output == "json" {
+		return errors.Join(err, printJSON(p.Stdout, doc(newDocument(schema, err))))
+	}
+	if err == nil {
+		text(p.Stdout)
+	}
+	return err
+}
 
 // newHeader begins a report.
 func newHeader(schema string) result.Header {

@@ -166,8 +166,7 @@ func (f *produceFlags) run(ctx context.Context, p *Process, args []string) error
 	return err
 }
 
-func (pr *producing) do(ctx context.Context) error {
-	var err error
+func (pr *producing) do(ctx context.Context) (err error) {
 	if pr.library, err = pr.openLibrary(); err != nil {
 		return err
 	}
@@ -176,7 +175,7 @@ func (pr *producing) do(ctx context.Context) error {
 		if pr.session, err = pr.open(ctx, pr.p); err != nil {
 			return err
 		}
-		defer pr.session.Close()
+		defer func() { err = errors.Join(err, pr.session.Close()) }()
 		pr.report.Environment = pr.session.environment()
 		if err := pr.session.Cluster.Guard(ctx, pr.target); err != nil {
 			return err

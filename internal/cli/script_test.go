@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -116,7 +117,11 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 // fetch FILE PATH OUT
 func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {
 	base := regexp.MustCompile(`http://[0-9.:]+`).FindString(ts.ReadFile(args[0]))
-	response, err := http.Get(base + args[1])
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+args[1], nil)
+	ts.Check(err)
+	response, err := http.DefaultClient.Do(request)
 	ts.Check(err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<20))

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"redline/internal/cluster"
-	"redline/internal/observe"
 )
 
 // Schemas of the JSON that the topic commands print.
@@ -46,7 +45,7 @@ type adminCommand struct {
 }
 
 func (a *adminCommand) setUp(cmd *cobra.Command) {
-	a.connectFlags.add(cmd)
+	a.add(cmd)
 	addOutput(cmd, &a.output)
 	if a.noun != "" {
 		cmd.Flags().StringVar(&a.name, a.noun, "", "name of the "+a.noun+", instead of the argument")
@@ -78,14 +77,7 @@ func (a *adminCommand) run(ctx context.Context, p *Process, schema string, work 
 	if err := checkOutput(a.output); err != nil {
 		return err
 	}
-	err := a.connected(ctx, p, work)
-	if a.output == "json" {
-		return errors.Join(err, printJSON(p.Stdout, doc(newDocument(schema, err))))
-	}
-	if err == nil {
-		text(p.Stdout)
-	}
-	return err
+	return printAnswer(p, a.output, schema, a.connected(ctx, p, work), text, doc)
 }
 
 func (a *adminCommand) connected(ctx context.Context, p *Process, work func(context.Context, *cluster.Cluster) error) (err error) {
@@ -95,23 +87,6 @@ func (a *adminCommand) connected(ctx context.Context, p *Process, work func(cont
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	return work(ctx, s.Cluster)
-}
-
-// document is what every JSON object begins with.
-type document struct {
-	Schema  string `json:"schema"`
-	Version string `json:"version"`
-	// Error is null when all went well.
-	Error *string `json:"error"`
-}
-
-func newDocument(schema string, err error) document {
-	d := document{Schema: schema, Version: observe.Environment().Redline}
-	if err != nil {
-		text := sentence(err)
-		d.Error = &text
-	}
-	return d
 }
 
 // topicDocument is what create, describe and delete print as JSON.

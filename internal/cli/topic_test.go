@@ -25,14 +25,14 @@ type told struct {
 	stdout, stderr string
 }
 
-// adminTyped runs one of the topic, group commands as typed; env is the
-// environment.
+// adminTyped runs one of the topic, group and broker commands as typed; env is
+// the environment.
 func adminTyped(t *testing.T, env map[string]string, args ...string) told {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	p := &Process{Args: args, Getenv: func(k string) string { return env[k] }, Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr}
 	root := &cobra.Command{Use: "redline", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(newTopicCommand(p), newGroupCommand(p))
+	root.AddCommand(newTopicCommand(p), newGroupCommand(p), newBrokerCommand(p))
 	root.SetArgs(args)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)

@@ -168,10 +168,10 @@ type Library interface {
 type Outcome int
 
 const (
-	// Acked: the broker has it (err is nil).
+	// Acked says that the broker has it (err is nil).
 	Acked Outcome = iota
-	// Failed: it was provably never appended.
+	// Failed says that it was provably never appended.
 	Failed
-	// Indeterminate: it may be in the log or not.
+	// Indeterminate says that it may be in the log or not.
 	Indeterminate
 )

@@ -36,8 +36,8 @@ func wants(t *testing.T, err, kind error, texts ...string) {
 	}
 }
 
-// fill produces n records to each partition.
-func fill(t *testing.T, k *kfake.Cluster, topic string, partitions int32, n int) {
+// fill produces n records to each partition of topic x.
+func fill(t *testing.T, k *kfake.Cluster, partitions int32, n int) {
 	t.Helper()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(k.ListenAddrs()...), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
@@ -46,7 +46,7 @@ func fill(t *testing.T, k *kfake.Cluster, topic string, partitions int32, n int)
 	defer cl.Close()
 	for p := range partitions {
 		for range n {
-			cl.Produce(context.Background(), &kgo.Record{Topic: topic, Partition: p, Value: []byte("v")}, nil)
+			cl.Produce(context.Background(), &kgo.Record{Topic: "x", Partition: p, Value: []byte("v")}, nil)
 		}
 	}
 	if err := cl.Flush(t.Context()); err != nil {
@@ -210,7 +210,7 @@ func TestRefusalsOfTheClusterAreNotAllowed(t *testing.T) {
 func TestOffsetsAreTheRangeOfEachPartition(t *testing.T) {
 	k := fake(t, kfake.SeedTopics(2, "x"))
 	c := connect(t, k)
-	fill(t, k, "x", 2, 10)
+	fill(t, k, 2, 10)
 	got, err := c.Offsets(t.Context(), "x")
 	if diff := cmp.Diff(map[int32]Range{0: {0, 10}, 1: {0, 10}}, got); diff != "" || err != nil {
 		t.Error(diff, err)
@@ -222,14 +222,14 @@ func TestOffsetsAreTheRangeOfEachPartition(t *testing.T) {
 func TestAGroupOfEitherProtocolIsDescribedWithItsLag(t *testing.T) {
 	for protocol, opts := range map[string][]kgo.Opt{
 		"classic":  {kgo.Balancers(kgo.RangeBalancer())},
-		"consumer": {kgo.WithContext(context.WithValue(context.Background(), "opt_in_kafka_next_gen_balancer_beta", true))}, //nolint:revive,staticcheck // the key kgo looks for
+		"consumer": {kgo.WithContext(context.WithValue(context.Background(), "opt_in_kafka_next_gen_balancer_beta", true))}, //nolint:staticcheck // the key kgo looks for
 	} {
 		t.Run(protocol, func(t *testing.T) {
 			k := fake(t, kfake.SeedTopics(2, "x"))
 			c := connect(t, k)
-			fill(t, k, "x", 2, 10)
+			fill(t, k, 2, 10)
 			member := joinGroup(t, k, "x", "g", 20, true, opts...)
-			fill(t, k, "x", 1, 3)
+			fill(t, k, 1, 3)
 			got, err := c.DescribeGroup(t.Context(), "g")
 			if err != nil {
 				t.Fatal(err)
@@ -262,7 +262,7 @@ func TestAGroupOfEitherProtocolIsDescribedWithItsLag(t *testing.T) {
 func TestWithoutACommitThereIsNoLag(t *testing.T) {
 	k := fake(t, kfake.SeedTopics(1, "x"))
 	c := connect(t, k)
-	fill(t, k, "x", 1, 10)
+	fill(t, k, 1, 10)
 	joinGroup(t, k, "x", "g", 10, false)
 	got, err := c.DescribeGroup(t.Context(), "g")
 	if err != nil || len(got.Partitions) != 1 || got.Partitions[0].Lag != -1 || got.Partitions[0].Committed != -1 || got.Partitions[0].End != 10 {
@@ -298,7 +298,7 @@ func TestACoordinatorThatIsNotThereYetIsWaitedFor(t *testing.T) {
 func TestCommitsAreReadBeforeEndsAndLagIsNeverNegative(t *testing.T) {
 	k := fake(t, kfake.SeedTopics(1, "x"))
 	c := connect(t, k)
-	fill(t, k, "x", 1, 10)
+	fill(t, k, 1, 10)
 	joinGroup(t, k, "x", "g", 10, true)
 	var mu sync.Mutex
 	var order []kmsg.Key

@@ -35,6 +35,7 @@ func closedPort(t *testing.T) string {
 func silent(conn net.Conn) { io.Copy(io.Discard, conn) } //nolint:errcheck // it ends with the test
 
 func tlsServer(t *testing.T) string {
+	t.Helper()
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
@@ -44,6 +45,7 @@ func tlsServer(t *testing.T) string {
 
 // tlsThatHangsUp is how Kafka's own TLS port treats plaintext: it closes.
 func tlsThatHangsUp(t *testing.T) string {
+	t.Helper()
 	s := httptest.NewUnstartedServer(nil)
 	s.StartTLS()
 	t.Cleanup(s.Close)
@@ -203,7 +205,7 @@ func TestASASLListenerIsNamed(t *testing.T) {
 
 func TestClassifyLeavesWhatItDoesNotKnow(t *testing.T) {
 	for _, err := range []error{nil, context.Canceled, kerr.MessageTooLarge, errors.New("x"), unreachable(nil, "y")} {
-		if got := Classify(err); got != err {
+		if got := Classify(err); got != err { //nolint:errorlint // the same, not one that wraps it
 			t.Errorf("Classify(%v) = %v", err, got)
 		}
 	}

@@ -14,15 +14,15 @@ import (
 )
 
 var (
-	// ErrUnreachable: no broker answered, or what answered is not a Kafka.
+	// ErrUnreachable says that no broker answered, or what answered is not a Kafka.
 	ErrUnreachable = errors.New("cannot reach the cluster")
-	// ErrNotAllowed: the cluster, or our own guard, refuses.
+	// ErrNotAllowed says that the cluster, or our own guard, refuses.
 	ErrNotAllowed = errors.New("not allowed")
-	// ErrUnknownTopic: the cluster has no topic of that name.
+	// ErrUnknownTopic says that the cluster has no topic of that name.
 	ErrUnknownTopic = errors.New("unknown topic")
-	// ErrTopicExists: a topic of that name is there already.
+	// ErrTopicExists says that a topic of that name is there already.
 	ErrTopicExists = errors.New("topic exists")
-	// ErrUnknownGroup: the cluster has no consumer group of that name.
+	// ErrUnknownGroup says that the cluster has no consumer group of that name.
 	ErrUnknownGroup = errors.New("unknown group")
 )
 

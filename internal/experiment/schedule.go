@@ -35,11 +35,11 @@ const (
 func plan(total time.Duration, sides int, grid int) schedule {
 	s := schedule{timing: defaultTiming, rounds: minRounds, fill: min(total/12, 8*time.Second)}
 	left := total - s.fill - 2*time.Second
-	trials := func(rounds int) time.Duration { return time.Duration(sides * (grid + 2*rounds)) }
-	each := left/trials(s.rounds) - overhead
+	trials := func(rounds int) int { return sides * (grid + 2*rounds) }
+	each := left/time.Duration(trials(s.rounds)) - overhead
 	whole := s.timing.warm + s.timing.window
 	if each < whole {
-		s.timing.warm = max(20*time.Millisecond, each*s.timing.warm/whole)
+		s.timing.warm = max(20*time.Millisecond, each*s.timing.warm/whole) //nolint:durationcheck // the unit goes with that of whole
 		s.timing.window = max(50*time.Millisecond, each-s.timing.warm)
 		return s
 	}
@@ -47,7 +47,7 @@ func plan(total time.Duration, sides int, grid int) schedule {
 	if total <= DefaultTime {
 		s.timing.window = defaultTiming.window
 	}
-	for s.rounds < maxRounds && trials(s.rounds+1)*(s.timing.warm+s.timing.window+overhead) <= left {
+	for s.rounds < maxRounds && time.Duration(trials(s.rounds+1))*(s.timing.warm+s.timing.window+overhead) <= left {
 		if total <= DefaultTime {
 			break
 		}

@@ -33,8 +33,8 @@ func TestPlanKeepsWithinItsTime(t *testing.T) {
 		if s.timing.window < 50*time.Millisecond || s.timing.window > maxWindow {
 			t.Fatalf("window %v", s.timing.window)
 		}
-		trials := time.Duration(sides * (6 + 2*s.rounds))
-		if spent := s.fill + trials*(s.timing.warm+s.timing.window+overhead); spent > total {
+		trials := sides * (6 + 2*s.rounds)
+		if spent := s.fill + time.Duration(trials)*(s.timing.warm+s.timing.window+overhead); spent > total {
 			t.Fatalf("%+v spends %v of %v", s, spent, total)
 		}
 	})
@@ -76,6 +76,7 @@ func (w *steadyWork) Bytes() int64          { return 100 * w.Records() }
 func (w *steadyWork) Done() <-chan struct{} { return w.done }
 
 func measureIn(t *testing.T, rate func(time.Duration) float64) (trial result.Trial, err error) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &steadyWork{began: time.Now(), rate: rate, done: make(chan struct{})}
 		trial, err = defaultTiming.measure(t.Context(), w, observe.Begin(nil), func() int64 { return 0 })

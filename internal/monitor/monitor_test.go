@@ -350,7 +350,7 @@ func TestTheEndOfTheContextOrCloseFreesThePort(t *testing.T) {
 	}()
 	waitFor(t, trace.IsEnabled)
 	cancel()
-	<-running
+	<-running //nolint:errcheck // that the request ends is all
 	<-m.done
 	m.Close()
 	m.Close()

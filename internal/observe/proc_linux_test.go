@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 			return
 		}
 		burn(200 * time.Millisecond)
-		fmt.Println("burnt")
+		fmt.Fprintln(os.Stdout, "burnt")
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		return
 	}
@@ -51,7 +51,7 @@ type child struct {
 
 func startChild(t *testing.T) *child {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), burnVariable+"=1", "GOMAXPROCS=1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -65,7 +65,7 @@ func startChild(t *testing.T) *child {
 		t.Fatal(err)
 	}
 	c := &child{cmd, in, bufio.NewReader(out)}
-	t.Cleanup(func() { in.Close(); _ = cmd.Wait() })
+	t.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() })
 	return c
 }
 
@@ -98,7 +98,9 @@ func TestABrokersCPUIsCountedAndKeptAfterItsEnd(t *testing.T) {
 	if len(u.Missing) != 0 || u.WireRead != -1 || u.WireWritten != -1 {
 		t.Errorf("missing %q, wire %d %d", u.Missing, u.WireRead, u.WireWritten)
 	}
-	one.stdin.Close()
+	if err := one.stdin.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if err := one.cmd.Wait(); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ const (
 type KeyKind string
 
 const (
-	// NoKeys: records have no key, and partitions take turns.
+	// NoKeys gives records no key, and partitions take turns.
 	NoKeys KeyKind = "none"
 	// Sequential goes through the range of keys, again and again.
 	Sequential KeyKind = "sequential"

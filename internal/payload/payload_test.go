@@ -166,6 +166,7 @@ func TestWithoutKeysPartitionsGetChunksInTurn(t *testing.T) {
 
 // batch is the values of n records of a kind, one after the other.
 func batch(t testing.TB, kind Kind, size, n int) []byte {
+	t.Helper()
 	g := source(t, Config{Size: size, Kind: kind, Run: 0xfeed}).Producer(0, audit.NewLedger("t"))
 	var all []byte
 	value := make([]byte, size)
@@ -177,11 +178,12 @@ func batch(t testing.TB, kind Kind, size, n int) []byte {
 }
 
 func compressed(t testing.TB, data []byte) (zstdRatio, lz4Ratio float64) {
+	t.Helper()
 	enc, err := zstd.NewWriter(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer enc.Close()
+	defer func() { _ = enc.Close() }()
 	var out bytes.Buffer
 	w := lz4.NewWriter(&out)
 	if _, err := w.Write(data); err != nil {

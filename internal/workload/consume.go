@@ -129,7 +129,7 @@ func StartConsume(ctx context.Context, spec Consume) (*Consuming, error) {
 	for i := range spec.Consumers {
 		if err := c.addMember(i); err != nil {
 			c.cancel(err)
-			c.closeMembers(context.WithoutCancel(ctx))
+			_ = c.closeMembers(context.WithoutCancel(ctx))
 			return nil, err
 		}
 	}

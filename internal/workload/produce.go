@@ -92,7 +92,7 @@ func StartProduce(ctx context.Context, spec Produce) (*Producing, error) {
 	for i := range spec.Threads {
 		if err := p.addThread(uint16(i)); err != nil {
 			p.cancel(err)
-			p.closeThreads(context.WithoutCancel(ctx))
+			_ = p.closeThreads(context.WithoutCancel(ctx))
 			return nil, err
 		}
 	}

@@ -56,12 +56,12 @@ func (p *Profile) Active() Span {
 type Cut string
 
 const (
-	// Settled: from the end of the warm-up to the last record.
+	// Settled goes from the end of the warm-up to the last record.
 	Settled Cut = "settled"
-	// Bursts: the client delivers in bursts; from the start of the first to the
+	// Bursts is for a client that delivers in bursts: from the start of the first to the
 	// start of the last, so that each counts with the pause behind it.
 	Bursts Cut = "bursts"
-	// Whole: the rate did neither; from the first record to the last.
+	// Whole is for a rate that did neither: from the first record to the last.
 	Whole Cut = "whole"
 )
 

@@ -154,7 +154,7 @@ func (t *thread) one(now int64) error {
 	if err := t.producer.Send(t.producing.ctx, r); err != nil {
 		t.generator.Failed(r.Partition, r.Value)
 		if t.producing.ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the run ended, as it was meant to
 		}
 		return fmt.Errorf("producer %d could not send: %w", t.id, err)
 	}

@@ -47,9 +47,9 @@ func runAll(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(folder)
+	defer func() { _ = os.RemoveAll(folder) }()
 	redline = filepath.Join(folder, "redline")
-	build := exec.Command("go", "build", "-race", "-o", redline, "redline")
+	build := exec.CommandContext(context.Background(), "go", "build", "-race", "-o", redline, "redline")
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
@@ -119,7 +119,7 @@ func (c *command) talk() string {
 
 func begin(t *testing.T, b *broker.Broker, args ...string) *command {
 	t.Helper()
-	c := &command{Cmd: exec.Command(redline, args...)}
+	c := &command{Cmd: exec.CommandContext(t.Context(), redline, args...)}
 	c.Env = append(os.Environ(), "REDLINE_BOOTSTRAP_SERVER="+strings.Join(b.Addrs(), ","))
 	c.Stdout, c.Stderr = locked{c, &c.stdout}, locked{c, &c.stderr}
 	if err := c.Start(); err != nil {
@@ -147,7 +147,7 @@ func (c *command) end(t *testing.T, code int) {
 		}
 	case <-time.After(3 * time.Minute):
 		_ = c.Process.Signal(syscall.SIGQUIT) // the stacks of a hang
-		<-done
+		<-done                                //nolint:errcheck // it hung: how it ends is beside the point
 		t.Fatalf("%v did not end\n%s\n%s", c.Args[1:], c.out(), c.talk())
 	}
 	if got := c.ProcessState.ExitCode(); got != code {
@@ -326,11 +326,11 @@ func TestDiskFull(t *testing.T) {
 	}
 	folder := t.TempDir()
 	if os.Getenv("REDLINE_TEST_KAFKA") != "" {
-		if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1100m", "tmpfs", folder).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=1100m", "tmpfs", folder).CombinedOutput(); err != nil {
 			t.Skipf("cannot mount a tmpfs here: %v: %s", err, out)
 		}
 		t.Cleanup(func() {
-			if out, err := exec.Command("umount", "-l", folder).CombinedOutput(); err != nil {
+			if out, err := exec.CommandContext(context.Background(), "umount", "-l", folder).CombinedOutput(); err != nil {
 				t.Errorf("umount: %v: %s", err, out)
 			}
 		})

@@ -118,7 +118,7 @@ func BenchmarkOverhead(b *testing.B) {
 	}
 	// The binary under test has the race detector in it; this one must not.
 	fast := b.TempDir() + "/redline"
-	if out, err := exec.Command("go", "build", "-o", fast, "redline").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", fast, "redline").CombinedOutput(); err != nil {
 		b.Fatalf("%v: %s", err, out)
 	}
 	kafka, err := broker.Start(context.Background(), broker.Config{Kind: broker.Local})
@@ -129,7 +129,7 @@ func BenchmarkOverhead(b *testing.B) {
 	brokers := strings.Join(kafka.Addrs(), ",")
 	const records, pairs = 20_000_000, 14
 	command := func(args ...string) []byte {
-		cmd := exec.Command(fast, append(args, "-b", brokers)...)
+		cmd := exec.CommandContext(b.Context(), fast, append(args, "-b", brokers)...)
 		out, err := cmd.Output()
 		if err != nil {
 			b.Fatalf("%v: %v", args, err)
@@ -150,7 +150,7 @@ func BenchmarkOverhead(b *testing.B) {
 	}
 	bare := func() pass {
 		groups++
-		cmd := exec.Command(os.Args[0])
+		cmd := exec.CommandContext(b.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), bareVariable+"="+strings.Join([]string{brokers, "overhead", fmt.Sprint("bare", groups), fmt.Sprint(records)}, " "))
 		out, err := cmd.Output()
 		if err != nil {
@@ -172,6 +172,7 @@ func BenchmarkOverhead(b *testing.B) {
 			} else {
 				z, a = append(z, bare()), append(a, ours())
 			}
+			//nolint:forbidigo // seen while it runs, as b.Logf is not
 			fmt.Printf("pair %2d: redline consume %5.2f M/s, bare loop %5.2f M/s, ratio %.3f\n",
 				i+1, a[i].rate()/1e6, z[i].rate()/1e6, a[i].rate()/z[i].rate())
 		}
@@ -180,7 +181,9 @@ func BenchmarkOverhead(b *testing.B) {
 			ourRates, bareRates = append(ourRates, a[i].rate()), append(bareRates, z[i].rate())
 		}
 		ratio := stats.Ratio(ourRates, bareRates)
+		//nolint:forbidigo // beside the lines of the pairs
 		fmt.Printf("%s, log on %s, %d records of 100 B, 8 partitions, 1 consumer in a group\n", kafka.Description(), kafka.Storage(), records)
+		//nolint:forbidigo // the same
 		fmt.Printf("redline consume / bare franz-go loop: %.3f (%.3f – %.3f, %.1f %% interval, n=%d)\n",
 			ratio.Median, ratio.Low, ratio.High, 100*ratio.Confidence, ratio.N)
 		b.ReportMetric(ratio.Median, "of-the-bare-loop")

@@ -41,7 +41,7 @@ func Main(m *testing.M) {
 			code = 1
 		}
 	}
-	os.Exit(code)
+	os.Exit(code) //nolint:forbidigo // the end of a TestMain
 }
 
 // Broker starts a kfake of one broker that ends with the test, and returns its
@@ -187,6 +187,7 @@ func adminOf(t testing.TB, address string) *kadm.Client {
 
 // bounded is a context that ends with the test, and after d.
 func bounded(t testing.TB, d time.Duration) context.Context {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	t.Cleanup(cancel)
 	return ctx

@@ -22,6 +22,7 @@ const within = 10 * time.Second
 // Conformance holds a library to what the client package promises of all.
 // typo is a property that it does not have, and nearest the one it should name.
 func Conformance(t *testing.T, library client.Library, typo, nearest string) {
+	t.Helper()
 	tests := map[string]func(*testing.T, client.Library){
 		"a group delivers each record once":                  groupDeliversOnce,
 		"assigned partitions deliver each record once":       assignedDeliversOnce,
@@ -346,7 +347,9 @@ func (p *producing) acked(r *client.Record, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var n int64
-	fmt.Sscanf(string(r.Value[:min(16, len(r.Value))]), "%016d", &n)
+	if _, scanErr := fmt.Sscanf(string(r.Value[:min(16, len(r.Value))]), "%016d", &n); scanErr != nil {
+		p.errs = append(p.errs, fmt.Errorf("a record that we did not send was acknowledged: %w", scanErr))
+	}
 	p.calls[n]++
 	if err != nil {
 		p.errs = append(p.errs, err)
@@ -546,13 +549,13 @@ func mentions(t *testing.T, err error, want ...string) {
 func unknownTopicConsumer(t *testing.T, l client.Library) {
 	c := consume(t, l, client.ConsumeOptions{Options: options(Broker(t, nil)), Topic: "nowhere", Group: "group"})
 	defer closed(t, c)
-	says(t, c, `"nowhere"`, "redline topic create")
+	_ = says(t, c, `"nowhere"`, "redline topic create")
 }
 
 func unknownTopicAssigned(t *testing.T, l client.Library) {
 	c := consume(t, l, client.ConsumeOptions{Options: options(Broker(t, nil)), Topic: "nowhere", Assign: fromStart(2)})
 	defer closed(t, c)
-	says(t, c, `"nowhere"`, "redline topic create")
+	_ = says(t, c, `"nowhere"`, "redline topic create")
 }
 
 func topicDeleted(t *testing.T, l client.Library) {
@@ -563,7 +566,7 @@ func topicDeleted(t *testing.T, l client.Library) {
 	var s seen
 	until(t, c, &s, func() bool { return s.records >= filled.Records() })
 	DeleteTopic(t, address, "topic")
-	says(t, c, `"topic"`)
+	_ = says(t, c, `"topic"`)
 }
 
 // fails sends one record and waits for what becomes of it.
@@ -602,7 +605,8 @@ func deadBrokerProducer(t *testing.T, l client.Library) {
 func deadBrokerConsumer(t *testing.T, l client.Library) {
 	address := unused(t)
 	c := consume(t, l, client.ConsumeOptions{Options: options(address), Topic: "topic", Group: "group"})
-	defer c.Close(bounded(t, time.Second)) // it cannot commit, and may say so
+	soon := bounded(t, time.Second)
+	defer func() { _ = c.Close(soon) }() // it cannot commit, and may say so
 	if err := says(t, c, address); !errors.Is(err, cluster.ErrUnreachable) {
 		t.Errorf("not ErrUnreachable: %v", err)
 	}
@@ -611,7 +615,8 @@ func deadBrokerConsumer(t *testing.T, l client.Library) {
 func silentBroker(t *testing.T, l client.Library) {
 	address := silent(t)
 	c := consume(t, l, client.ConsumeOptions{Options: options(address), Topic: "topic", Assign: fromStart(1)})
-	defer c.Close(bounded(t, time.Second))
+	soon := bounded(t, time.Second)
+	defer func() { _ = c.Close(soon) }()
 	if err := says(t, c, address); !errors.Is(err, cluster.ErrUnreachable) {
 		t.Errorf("not ErrUnreachable: %v", err)
 	}
@@ -622,7 +627,8 @@ func webServer(t *testing.T, l client.Library) {
 	t.Cleanup(server.Close)
 	address := server.Listener.Addr().String()
 	c := consume(t, l, client.ConsumeOptions{Options: options(address), Topic: "topic", Assign: fromStart(1)})
-	defer c.Close(bounded(t, time.Second))
+	soon := bounded(t, time.Second)
+	defer func() { _ = c.Close(soon) }()
 	if err := says(t, c, address); !errors.Is(err, cluster.ErrUnreachable) {
 		t.Errorf("not ErrUnreachable: %v", err)
 	}
@@ -746,7 +752,7 @@ func refusesReserved(t *testing.T, l client.Library) {
 // unused is an address where nobody listens.
 func unused(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -757,7 +763,7 @@ func unused(t *testing.T) string {
 // silent is the address of somebody who takes connections and says nothing.
 func silent(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

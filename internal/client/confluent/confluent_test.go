@@ -74,7 +74,7 @@ func TestEachPropertyOfTheTableIsLibrdkafkas(t *testing.T) {
 				t.Errorf("%s: %v", row.name, err)
 				continue
 			}
-			c.Close()
+			_ = c.Close()
 			continue
 		}
 		delete(*config, "group.id")
@@ -91,6 +91,6 @@ func TestFewerAcksTakeBackTheProfilesIdempotence(t *testing.T) {
 	o := client.Options{Brokers: []string{"127.0.0.1:1"}, Properties: map[string]string{"acks": "1", "enable.idempotence": "true"}}
 	if p, err := Library.Producer(client.ProduceOptions{Options: o, Topic: "topic"}); err == nil {
 		t.Error("acks=1 with idempotence was taken")
-		p.Close(t.Context())
+		_ = p.Close(t.Context())
 	}
 }

@@ -255,7 +255,7 @@ func (c *consumer) ask() error {
 	}
 	metadata, err := c.kafka.GetMetadata(&c.topic, false, int(askWithin.Milliseconds()))
 	if err != nil {
-		return nil // nobody knows; asked again at the next poll
+		return nil //nolint:nilerr // nobody knows; asked again at the next poll
 	}
 	if gone := metadata.Topics[c.topic].Error; unknownTopic(gone) {
 		return missing(c.topic, gone)

@@ -152,7 +152,7 @@ func (c *consumer) Poll(ctx context.Context, handle func(client.Batch)) error {
 					c.hand(p, handle)
 				}
 				if p.Err != nil && fatal == nil {
-					fatal = c.problem(ctx, p.Partition, p.Err)
+					fatal = c.problem(p.Partition, p.Err)
 				}
 			}
 		}
@@ -186,7 +186,7 @@ func (c *consumer) hand(p *kgo.FetchPartition, handle func(client.Batch)) {
 }
 
 // problem tells an error that ends the consumer from one that passes.
-func (c *consumer) problem(ctx context.Context, partition int32, err error) error {
+func (c *consumer) problem(partition int32, err error) error {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return nil // of our own wait

@@ -106,7 +106,7 @@ func BenchmarkAgainstBareLoop(b *testing.B) {
 	address := synthetic(b, hundredBytes())
 	bare, ours := newBare(b, address), newOurs(b, address)
 	defer bare.kgo.Close()
-	defer ours.Close(b.Context())
+	defer func() { _ = ours.Close(b.Context()) }()
 	const records = 500_000
 	var ratios []float64
 	timed := func(read func()) float64 {
@@ -144,7 +144,7 @@ func allocated(records int, f func()) (objects, bytes float64) {
 // bound is on objects, of which a batch of 1000 costs either side a few.
 func TestConsumingAllocatesNothingPerRecord(t *testing.T) {
 	o := newOurs(t, synthetic(t, hundredBytes()))
-	defer o.Close(t.Context())
+	defer func() { _ = o.Close(t.Context()) }()
 	const records = 500_000
 	read := func() {
 		if err := o.read(t.Context(), records); err != nil {
@@ -168,7 +168,7 @@ func TestProducingAllocatesNothingPerRecord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close(t.Context())
+	defer func() { _ = p.Close(t.Context()) }()
 	now := time.Now()
 	send := func() {
 		for i := range records {
