@@ -153,6 +153,7 @@ func (a Account) Add(b Account) Account {
 	a.Corrupt += b.Corrupt
 	a.Foreign += b.Foreign
 	a.Expired += b.Expired
+	a.Elsewhere += b.Elsewhere
 	a.Skipped += b.Skipped
 	a.Unread += b.Unread
 	a.Spilled += b.Spilled

@@ -62,6 +62,9 @@ type Account struct {
 	Foreign int64 `json:"foreign"`
 	// Expired counts offsets that retention removed before we could read them.
 	Expired int64 `json:"expired"`
+	// Elsewhere counts offsets that the group's commit passed over while we had
+	// not the partition: another member of the group had it, in another process.
+	Elsewhere int64 `json:"elsewhere"`
 	// Skipped counts offsets inside the range read that hold no record for a
 	// reader: transaction markers, aborted or compacted records.
 	Skipped int64 `json:"skipped"`

@@ -23,6 +23,7 @@ func (l *Ledger) Account(final bool) result.Account {
 		Corrupt:       t.corrupt,
 		Foreign:       t.foreign,
 		Expired:       t.expired,
+		Elsewhere:     t.elsewhere,
 		Skipped:       t.skipped,
 		Unread:        t.unread,
 		Spilled:       t.spilled,

@@ -121,3 +121,27 @@ func TestBooksSayWhichSideDoesNotBalance(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatAnotherMemberOfTheGroupReadIsNotLost(t *testing.T) {
+	values := stamped(Stamp{Run: 1, Acks: AcksAll}, 30, 50)
+	l := NewLedger("t")
+	l.Start(0, 0, 0)
+	l.Expect(0, 30)
+	read(l, 0, at(0, values[:10]...))
+	l.Start(0, 10, 10) // given away and back, and nobody read on
+	l.Start(0, 20, 20) // again, and somebody did
+	check(t, l, false, result.Account{Once: 10, Elsewhere: 10, Unread: 10})
+	read(l, 0, at(20, values[20:]...))
+	check(t, l, true, result.Account{Once: 20, Elsewhere: 10})
+
+	l.Start(0, 25, 25) // behind: the commit was older than what was read
+	read(l, 0, at(25, values[25:]...))
+	check(t, l, true, result.Account{Once: 20, Redelivered: 5, Elsewhere: 10})
+
+	l = NewLedger("t")
+	l.Start(0, 0, 0)
+	read(l, 0, at(0, values[:10]...))
+	l.Start(0, 20, 20)
+	read(l, 0, append(at(20, values[20:25]...), at(26, values[26:]...)...))
+	check(t, l, true, result.Account{Once: 19, Lost: 1, Elsewhere: 10})
+}

@@ -112,7 +112,8 @@ func (l *Ledger) Writer(producer uint16, partition int32) *Writer {
 // Only when both are 0 does a stream have to begin with sequence 0; otherwise
 // the first sequence seen of it is its baseline. Told again, an offset that was
 // already passed changes nothing (a rebalance goes back to the last commit), and
-// a later one begins a new part: what lies between was somebody else's to read.
+// a later one begins a new part: what lies between was somebody else's to read,
+// and is counted as Elsewhere.
 func (l *Ledger) Start(partition int32, offset, logStart int64) {
 	r := l.Reader(partition)
 	r.mu.Lock()
@@ -120,7 +121,13 @@ func (l *Ledger) Start(partition int32, offset, logStart int64) {
 	if r.started && offset <= r.next {
 		return
 	}
+	end := r.end
+	if r.started {
+		r.closed.elsewhere += offset - r.next
+		r.end = -1 // the part that begins now goes up to it
+	}
 	r.restart(offset, logStart)
+	r.end = end
 }
 
 // Rewind begins a new pass over a partition at offset to: offsets seen before

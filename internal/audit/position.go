@@ -4,6 +4,15 @@ package audit
 // is called between Begin and End.
 func (r *Reader) Next() int64 { return r.next }
 
+// Position is the offset that is due next in a partition: after the highest one
+// seen, or where Start said that reading begins.
+func (l *Ledger) Position(partition int32) int64 {
+	r := l.Reader(partition)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.next
+}
+
 // Lag is how many records lie between what was seen of each partition and its
 // end offset, summed. A partition that was not read at all counts whole from
 // its start, if Start told it.

@@ -100,6 +100,9 @@ type tally struct {
 	// Known when a pass is settled: offsets is how many its range has, vanished
 	// those that were not handed out although their record is missed.
 	offsets, vanished, skipped, expired, unread int64
+
+	// elsewhere counts offsets between passes, that were somebody else's to read.
+	elsewhere int64
 }
 
 func newReader(l *Ledger, partition int32) *Reader {

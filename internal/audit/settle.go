@@ -183,4 +183,5 @@ func (t *tally) add(o tally) {
 	t.skipped += o.skipped
 	t.expired += o.expired
 	t.unread += o.unread
+	t.elsewhere += o.elsewhere
 }

@@ -72,6 +72,7 @@ type Broker struct {
 	stopped chan struct{}
 	mu      sync.Mutex
 	err     error
+	started bool // a record went through it
 	ending  bool
 	stopErr error
 }
@@ -142,7 +143,13 @@ func (b *Broker) up(ctx context.Context, detached bool) error {
 	if err := b.save(); err != nil {
 		return err
 	}
-	return b.whileAlive(ctx, b.awaitReady)
+	if err := b.whileAlive(ctx, b.awaitReady); err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.started = true
+	b.mu.Unlock()
+	return nil
 }
 
 // whileAlive runs f with a context that ends when a node dies; then the death is
@@ -181,12 +188,18 @@ func (b *Broker) awaitStarted(ctx context.Context) error {
 	return nil
 }
 
-// died is told by a node that it ended without being asked to.
+// died is told by a node that it ended without being asked to. A cluster goes on
+// as long as most of its nodes live: they have a quorum, and each partition a
+// replica.
 func (b *Broker) died(n *node, how string) {
 	b.mu.Lock()
-	ending := b.ending
+	ending, started := b.ending, b.started
 	b.mu.Unlock()
 	if ending {
+		return
+	}
+	if started && b.aliveBut(n)*2 > b.config.Nodes {
+		b.config.Say(fmt.Sprintf("%s ended by itself (%s); the others go on", b.nodeName(n), how))
 		return
 	}
 	why := ""
@@ -195,6 +208,17 @@ func (b *Broker) died(n *node, how string) {
 		why = lastWords(n.log)
 	}
 	b.fail(fmt.Errorf("%s ended by itself (%s)%s. Its logs are in %s", b.nodeName(n), how, why, b.Logs()))
+}
+
+// aliveBut counts the nodes that run, but for n.
+func (b *Broker) aliveBut(n *node) int {
+	alive := 0
+	for _, other := range b.nodes {
+		if other != n && other.process() != 0 {
+			alive++
+		}
+	}
+	return alive
 }
 
 func (b *Broker) nodeName(n *node) string {
@@ -294,7 +318,7 @@ func (b *Broker) Logs() string { return b.folder.logs() }
 // one, and how its log ends.
 func (b *Broker) Done() <-chan struct{} { return b.done }
 
-// Err is nil as long as no node died by itself.
+// Err is nil as long as no node died by itself, but for a minority of several.
 func (b *Broker) Err() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

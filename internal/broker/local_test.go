@@ -218,3 +218,24 @@ func TestADataFolderThatCannotBeIsSaid(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestAClusterOutlivesAMinorityOfItsNodes(t *testing.T) {
+	var said []string
+	b := &Broker{
+		config:  Config{Kind: Local, Nodes: 3, Say: func(s string) { said = append(said, s) }},
+		version: "4.3.1", folder: &folder{dir: t.TempDir()}, done: make(chan struct{}), started: true,
+	}
+	for i := range 3 {
+		b.nodes = append(b.nodes, &node{id: i + 1, pid: 1000 + i, changed: make(chan struct{}), died: b.died})
+	}
+	b.nodes[1].ended("signal: killed")
+	if err := b.Err(); err != nil || len(said) != 1 || !strings.Contains(said[0], "node 2 of Apache Kafka 4.3.1 ended by itself (signal: killed); the others go on") {
+		t.Errorf("after one of three: error %v, said %q", err, said)
+	}
+	b.nodes[2].ended("signal: killed")
+	select {
+	case <-b.Done():
+	default:
+		t.Error("a cluster without a quorum goes on")
+	}
+}

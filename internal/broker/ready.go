@@ -54,6 +54,9 @@ func (b *Broker) awaitReady(ctx context.Context) error {
 			if ctx.Err() != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 				return fmt.Errorf("the broker did not %s within %v: %w", step.does, readyTimeout, err)
 			}
+			if ctx.Err() != nil {
+				err = context.Cause(ctx) // not what the last of many attempts met
+			}
 			return fmt.Errorf("the broker did not %s: %w", step.does, err)
 		}
 	}

@@ -99,6 +99,7 @@ type consuming struct {
 	until   map[int32]int64 // end offsets of the start, where there is something to read
 	latency *latency.Recorder
 	stall   *stall
+	said    map[string]time.Time // what tell last said when, of errors
 	run     *workload.Consuming
 	live    atomic.Pointer[workload.Consuming] // run, for the monitor's goroutines
 	report  result.ConsumeReport
@@ -152,13 +153,18 @@ func (c *consuming) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	committed, err := c.session.committed(ctx, c.group, c.topic)
+	committed, err := c.session.Cluster.Committed(ctx, c.group, c.topic)
 	if err != nil {
 		return err
 	}
 	c.stall = c.session.consumeStall(topic, c.p.Stderr)
 	c.ledger, c.until = audit.NewLedger(c.topic), map[int32]int64{}
-	c.ledger.Sparse(compacted(topic) || c.properties["isolation.level"] == "read_committed")
+	c.ledger.Sparse(topic.Compacted() || c.committedOnly())
+	if c.committedOnly() {
+		if err := c.endAtStable(ctx, ranges); err != nil {
+			return err
+		}
+	}
 	for partition, r := range ranges {
 		start := c.startOf(partition, r, committed)
 		c.ledger.Start(partition, start, r.Start)
@@ -171,6 +177,29 @@ func (c *consuming) prepare(ctx context.Context) error {
 	}
 	if c.consumers > len(ranges) {
 		c.warn("%d consumers share %d partitions: %d of them have nothing to read", c.consumers, len(ranges), c.consumers-len(ranges))
+	}
+	return nil
+}
+
+// committedOnly says whether records of open and aborted transactions are left out.
+func (c *consuming) committedOnly() bool { return c.properties["isolation.level"] == "read_committed" }
+
+// endAtStable makes the ends those of a reader of committed records, who gets
+// nothing from the first open transaction on.
+func (c *consuming) endAtStable(ctx context.Context, ranges map[int32]cluster.Range) error {
+	stable, err := c.session.Cluster.StableEnds(ctx, c.topic)
+	if err != nil {
+		return err
+	}
+	var held int64
+	for partition, r := range ranges {
+		if end, ok := stable[partition]; ok && end < r.End {
+			held += r.End - max(end, r.Start)
+			ranges[partition] = cluster.Range{Start: r.Start, End: max(end, r.Start)}
+		}
+	}
+	if held > 0 {
+		c.warn("an open transaction holds back %d offsets at the end; the end is before it", held)
 	}
 	return nil
 }
@@ -199,9 +228,9 @@ func (c *consuming) consume(ctx context.Context) error {
 		Library: c.library,
 		Options: client.ConsumeOptions{
 			Options: c.options(c.session.Brokers, c.wire), Topic: c.topic, Group: c.group, Reset: c.reset,
-			ReadCommitted: c.properties["isolation.level"] == "read_committed",
+			ReadCommitted: c.committedOnly(),
 		},
-		Consumers: c.consumers, Ledger: c.ledger, MaxRecords: c.maxRecords, Notify: c.tell,
+		Consumers: c.consumers, Ledger: c.ledger, MaxRecords: c.maxRecords, Notify: c.tell, Resume: c.resume(ctx),
 	}
 	if c.untilEnd {
 		spec.Until = c.until
@@ -232,6 +261,9 @@ func (c *consuming) consume(ctx context.Context) error {
 	defer cancel()
 	consumed, err := c.run.Stop(bound)
 	c.finish(bound, consumed)
+	if changed := c.stall.changed(bound); changed != nil {
+		return changed // what was read is of two topics, and no account of one
+	}
 	if err != nil {
 		return err
 	}
@@ -250,7 +282,7 @@ func (c *consuming) follow(ctx context.Context) error {
 	}
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	began, last, lastTotal := time.Now(), time.Now(), int64(0)
+	began, last, quiet, lastTotal := time.Now(), time.Now(), time.Now(), int64(0)
 	for {
 		select {
 		case <-ctx.Done():
@@ -266,7 +298,14 @@ func (c *consuming) follow(ctx context.Context) error {
 			c.log.Printf("Messages/sec: %.0f, Total: %d, Avg: %.0f msg/sec, Errors: %d",
 				float64(total-lastTotal)/now.Sub(last).Seconds(), total,
 				float64(total)/now.Sub(began).Seconds(), c.run.Errors.Load())
-			last, lastTotal = now, total
+			last = now
+			if total != lastTotal {
+				quiet = time.Now()
+			}
+			lastTotal = total
+			if c.untilEnd && time.Since(quiet) > tailLook {
+				total += c.tail(ctx)
+			}
 			// An endless consume waits for records as long as it takes; the client
 			// tells it of a cluster that is gone.
 			if err := c.stall.look(ctx, total, c.untilEnd || c.maxRecords > 0, 0, nil); err != nil {
@@ -288,8 +327,23 @@ func (c *consuming) tell(e workload.Event) {
 	case workload.CleanedUp:
 		c.log.Printf("Consumer %d cleanup completed", e.Consumer)
 	case workload.ConsumerError:
-		fmt.Fprintf(c.p.Stderr, "consumer %d goes on after: %s\n", e.Consumer, sentence(e.Err))
+		c.tellError(e)
 	}
+}
+
+// tellError prints a problem that a consumer goes on from, the same one not more
+// often than every few seconds: a client may meet it at every poll.
+func (c *consuming) tellError(e workload.Event) {
+	const again, most = 5 * time.Second, 64
+	line := fmt.Sprintf("consumer %d goes on after: %s", e.Consumer, sentence(e.Err))
+	if at, ok := c.said[line]; ok && time.Since(at) < again {
+		return
+	}
+	if c.said == nil || len(c.said) >= most {
+		c.said = map[string]time.Time{}
+	}
+	c.said[line] = time.Now()
+	fmt.Fprintln(c.p.Stderr, line)
 }
 
 // finish completes the report and prints the final statistics: first the

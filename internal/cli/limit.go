@@ -123,11 +123,20 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 	defer display.Close()
 	ctx, cancel := withBroker(ctx, s)
 	defer cancel()
-	return experiment.RunLimit(ctx, experiment.Limit{
+	return accountFailure(experiment.RunLimit(ctx, experiment.Limit{
 		Cluster: s.Cluster, Brokers: s.Brokers, BrokerPIDs: s.pids(), Library: library,
 		Topic: f.topic, Partitions: f.partitions, RecordSize: f.size,
 		FillBytes: fillBytes(s), Time: f.time, Seed: rand.Uint64(), Display: display, Live: live,
-	}, r)
+	}, r))
+}
+
+// accountFailure gives a broken account its exit code.
+func accountFailure(err error) error {
+	var broken *experiment.AccountError
+	if errors.As(err, &broken) {
+		return &Failure{ExitAccount, err}
+	}
+	return err
 }
 
 // notes are what the reader of the figures has to know about what was measured.

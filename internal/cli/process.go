@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -54,23 +55,28 @@ type Interrupt struct{ Signal os.Signal }
 func (i Interrupt) Error() string { return fmt.Sprintf("interrupted by signal %v", i.Signal) }
 
 // Main runs one command and returns its exit code. The first signal ends the
-// command's context with an Interrupt as cause; the second ends Main at once.
+// command's context with an Interrupt as cause; the second ends Main at once. What
+// comes within sameSignal of the first is the same one: timeout(1) signals its
+// child and then the group of both.
 func Main(p Process) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	done := make(chan int, 1)
 	go func() { done <- run(ctx, &p) }()
-	var first os.Signal
+	const sameSignal = 50 * time.Millisecond
+	var first time.Time
 	for {
 		select {
 		case code := <-done:
 			return code
 		case s := <-p.Signals:
-			if first != nil {
+			switch {
+			case first.IsZero():
+				first = time.Now()
+				cancel(Interrupt{s})
+			case time.Since(first) > sameSignal:
 				return signalExit(s)
 			}
-			first = s
-			cancel(Interrupt{s})
 		}
 	}
 }

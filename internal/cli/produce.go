@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"redline/internal/audit"
 	"redline/internal/client"
@@ -248,6 +249,16 @@ func (pr *producing) produce(ctx context.Context, partitions int32) error {
 	bound, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	produced, err := pr.run.Stop(bound)
+	var changed error
+	if pr.stall != nil {
+		changed = pr.stall.changed(bound)
+	}
+	if changed != nil {
+		before = nil // of another topic under the same name, the offsets say nothing
+	}
+	if cause == nil {
+		cause = changed
+	}
 	pr.finish(bound, source, produced, before)
 	return pr.judge(produced, cause, err)
 }
@@ -340,8 +351,10 @@ func (pr *producing) died() <-chan struct{} {
 func (pr *producing) finish(ctx context.Context, source *payload.Source, produced workload.Produced, before map[int32]int64) {
 	usage := pr.watch.Usage()
 	usage.WireRead, usage.WireWritten = pr.wire.Read.Load(), pr.wire.Written.Load()
-	if after, err := pr.endOffsets(ctx); err == nil && after != nil {
-		pr.ledger.Offsets(before, after)
+	if before != nil {
+		if after, err := pr.endOffsets(ctx); err == nil {
+			pr.ledger.Offsets(before, after)
+		}
 	}
 	acked := produced.Acked
 	fmt.Fprintln(pr.lines, report.PerfTotal("", acked.Records, acked.Bytes, produced.Elapsed, acked.Sum, produced.Latency))
@@ -385,9 +398,19 @@ func (pr *producing) judge(produced workload.Produced, cause, err error) error {
 		return cause
 	}
 	if missing := produced.Failed + produced.Indeterminate; missing > 0 && err != nil {
-		return fmt.Errorf("%d of %d records were not acknowledged: %w", missing, pr.records, err)
+		return fmt.Errorf("%d of %d records were not acknowledged: %w%s", missing, pr.records, err, remedy(err))
 	}
 	return err
+}
+
+// remedy is what to do about a reason why records were not acknowledged, as the
+// end of a sentence; empty where the reason itself says it.
+func remedy(err error) string {
+	// librdkafka has its own words for it.
+	if errors.Is(err, kerr.MessageTooLarge) || strings.Contains(err.Error(), "Message size too large") {
+		return "; choose a smaller --record-size, or a topic with a larger max.message.bytes"
+	}
+	return ""
 }
 
 // Snapshot makes a running produce the monitor's source.

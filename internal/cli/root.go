@@ -2,23 +2,79 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 )
 
 // run parses the arguments, runs the command and prints its error.
 func run(ctx context.Context, p *Process) int {
+	out := &outlet{to: p.Stdout}
+	p.Stdout = out
 	root := newRoot(p)
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
-	err := root.ExecuteContext(ctx)
+	err := interrupted(ctx, root.ExecuteContext(ctx))
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("cannot write the result: %w", out.err)
+	}
 	if err != nil {
+		if !out.used && wantsJSON(p.Args) {
+			err = errors.Join(err, printJSON(p.Stdout, newDocument(errorSchema, err)))
+		}
 		fmt.Fprintln(p.Stderr, "redline: "+sentence(err))
 	}
 	return exitCode(ctx, err)
+}
+
+// errorSchema is that of the one JSON object of a command that ended before it
+// knew which of its own to print: a mistake in what was typed.
+const errorSchema = "redline.error/v1"
+
+// wantsJSON says whether -o json was typed, also where the flags around it are
+// mistaken.
+func wantsJSON(args []string) bool {
+	for i, arg := range args {
+		switch arg {
+		case "-ojson", "-o=json", "--output=json":
+			return true
+		case "-o", "--output":
+			if i+1 < len(args) && args[i+1] == "json" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// interrupted is err, or the signal in its place if a signal is its cause.
+func interrupted(ctx context.Context, err error) error {
+	var interrupt Interrupt
+	if errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &interrupt) {
+		return interrupt
+	}
+	return err
+}
+
+// outlet is standard output that remembers whether it was used, and the first
+// failure to write: results that nobody gets are no success.
+type outlet struct {
+	to   io.Writer
+	used bool
+	err  error
+}
+
+func (o *outlet) Write(b []byte) (int, error) {
+	o.used = true
+	n, err := o.to.Write(b)
+	if err != nil && o.err == nil {
+		o.err = err
+	}
+	return n, err
 }
 
 // newRoot builds the tree of commands. Without a subcommand it is `redline

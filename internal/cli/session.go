@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"strings"
 
-	"redline/internal/cluster"
 	"redline/internal/observe"
 	"redline/result"
 )
@@ -57,33 +54,4 @@ func (s *session) environment() result.Environment {
 	}
 	e.Kafka, e.Nodes, e.Storage = s.Ours.Kafka, s.Ours.Nodes, s.Ours.Storage
 	return e
-}
-
-// committed gives the offsets that a group has committed for a topic; a group
-// that does not exist has none.
-func (s *session) committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
-	described, err := s.Cluster.DescribeGroup(ctx, group)
-	if errors.Is(err, cluster.ErrUnknownGroup) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	at := map[int32]int64{}
-	for _, p := range described.Partitions {
-		if p.Topic == topic && p.Committed >= 0 {
-			at[p.Partition] = p.Committed
-		}
-	}
-	return at, nil
-}
-
-// compacted says whether a topic's log leaves out records on purpose.
-func compacted(t cluster.Topic) bool {
-	for _, property := range t.Configs {
-		if property.Key == "cleanup.policy" && strings.Contains(property.Value, "compact") {
-			return true
-		}
-	}
-	return false
 }

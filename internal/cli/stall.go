@@ -32,18 +32,19 @@ type stall struct {
 	count, failed int64
 	since         time.Time
 	told          bool
+	looked        time.Time // when the topic was last seen to be the same
 }
 
 func (s *session) produceStall(topic cluster.Topic, talk io.Writer) *stall {
 	return &stall{
-		session: s, topic: topic.Name, id: topic.ID, what: "acknowledgement", end: stallEnd, talk: talk, since: time.Now(),
+		session: s, topic: topic.Name, id: topic.ID, what: "acknowledgement", end: stallEnd, talk: talk, since: time.Now(), looked: time.Now(),
 		hint: "look into the brokers' logs, and at \"redline topic describe\"",
 	}
 }
 
 func (s *session) consumeStall(topic cluster.Topic, talk io.Writer) *stall {
 	return &stall{
-		session: s, topic: topic.Name, id: topic.ID, what: "record", end: stallRead, talk: talk, since: time.Now(),
+		session: s, topic: topic.Name, id: topic.ID, what: "record", end: stallRead, talk: talk, since: time.Now(), looked: time.Now(),
 		hint: "the offsets up to the end may hold no record for a reader (transaction markers), or an open transaction holds them back",
 	}
 }
@@ -52,6 +53,12 @@ func (s *session) consumeStall(topic cluster.Topic, talk io.Writer) *stall {
 // and how much has failed, with the first reason. It returns an error when the
 // run waits in vain, or does nothing but fail.
 func (s *stall) look(ctx context.Context, count int64, waiting bool, failed int64, reason error) error {
+	if time.Since(s.looked) >= stallLook {
+		s.looked = time.Now()
+		if err := s.changed(ctx); err != nil {
+			return err
+		}
+	}
 	if count != s.count || !waiting {
 		s.count, s.failed, s.since, s.told = count, failed, time.Now(), false
 		return nil
@@ -89,6 +96,20 @@ func (s *stall) diagnose(ctx context.Context, quiet time.Duration) error {
 		return fmt.Errorf("no %s came for %v: %w", s.what, quiet.Round(time.Second), err)
 	}
 	defer c.Close()
+	return s.changedIn(ctx, c)
+}
+
+// changed says that the topic is not the one any more that the run began with: a
+// client library may go on with a topic made anew under the same name, by itself
+// even, and the offsets of the two are no account of one run. What cannot be
+// found out at once is no change.
+func (s *stall) changed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	return s.changedIn(ctx, s.session.Cluster)
+}
+
+func (s *stall) changedIn(ctx context.Context, c *cluster.Cluster) error {
 	topic, err := c.DescribeTopic(ctx, s.topic)
 	if errors.Is(err, cluster.ErrUnknownTopic) {
 		return fmt.Errorf("topic %s was deleted under the run: create it again, and run again", s.topic)

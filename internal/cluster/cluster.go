@@ -147,20 +147,25 @@ func probeAny(ctx context.Context, c Config, addresses []string) (string, error)
 // open makes the client. It starts from entry alone: the client would pick from
 // a list by chance, and wait where a broker is silent.
 func open(c Config, entry string) (*Cluster, error) {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(entry),
-		kgo.ClientID(c.ClientID),
-		kgo.DialTimeout(c.DialTimeout),
-		kgo.RetryTimeout(c.Timeout),
-		kgo.MetadataMinAge(metadataMinAge),
-		kgo.DisableClientMetrics(),
-	)
+	client, err := kgo.NewClient(c.options(entry)...)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection to %s: %w", entry, err)
 	}
 	admin := kadm.NewClient(client)
 	admin.SetTimeoutMillis(int32(min(c.Timeout, time.Hour) / time.Millisecond))
 	return &Cluster{config: c, client: client, admin: admin, controller: -1}, nil
+}
+
+// options are those of every client of this package.
+func (c Config) options(seeds ...string) []kgo.Opt {
+	return []kgo.Opt{
+		kgo.SeedBrokers(seeds...),
+		kgo.ClientID(c.ClientID),
+		kgo.DialTimeout(c.DialTimeout),
+		kgo.RetryTimeout(c.Timeout),
+		kgo.MetadataMinAge(metadataMinAge),
+		kgo.DisableClientMetrics(),
+	}
 }
 
 // learn reads who the cluster is, and sees that a broker is where it says.

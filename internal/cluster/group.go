@@ -106,6 +106,29 @@ func (c *Cluster) DescribeGroup(ctx context.Context, name string) (Group, error)
 	return group, nil
 }
 
+// Committed returns the offsets that a group has committed of a topic, by
+// partition: the next one that it wants of each. Partitions without a commit,
+// and all of a group that does not exist, are left out.
+func (c *Cluster) Committed(ctx context.Context, group, topic string) (map[int32]int64, error) {
+	ctx, cancel := c.action(ctx)
+	defer cancel()
+	var commits kadm.OffsetResponses
+	err := untilCoordinated(ctx, func() (err error) {
+		commits, err = c.admin.FetchOffsets(ctx, group)
+		return err
+	})
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, c.explain(ctx, "reading the commits of group "+printable(group), err)
+	}
+	committed := map[int32]int64{}
+	for partition, commit := range commits[topic] {
+		if commit.Err == nil && commit.At >= 0 {
+			committed[partition] = commit.At
+		}
+	}
+	return committed, nil
+}
+
 // untilCoordinated asks again while the group's coordinator is not there yet: a
 // new cluster makes the topic behind all groups at the first question for one,
 // and after a broker's death another takes over.

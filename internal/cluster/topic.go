@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -112,6 +113,13 @@ func (c *Cluster) createProblem(ctx context.Context, spec TopicSpec, err error, 
 		return &problem{fmt.Sprintf("topic %s was not created: %s (%s).", spec.Name, message, kerrName(err)), nil, err}
 	}
 	return c.explain(ctx, "creating topic "+spec.Name, err)
+}
+
+// Compacted says whether the topic's log leaves out records on purpose.
+func (t Topic) Compacted() bool {
+	return slices.ContainsFunc(t.Configs, func(p Property) bool {
+		return p.Key == "cleanup.policy" && strings.Contains(p.Value, "compact")
+	})
 }
 
 // CheckTopicName holds a name against the rules that Kafka has for topics.
@@ -402,6 +410,14 @@ func (c *Cluster) Offsets(ctx context.Context, topic string) (map[int32]Range, e
 		ranges[p] = Range{start, end}
 	}
 	return ranges, nil
+}
+
+// StableEnds returns where the topic's partitions end for a reader of committed
+// records: the last stable offset, before which no transaction is open.
+func (c *Cluster) StableEnds(ctx context.Context, topic string) (map[int32]int64, error) {
+	ctx, cancel := c.action(ctx)
+	defer cancel()
+	return c.listOffsets(ctx, topic, c.admin.ListCommittedOffsets)
 }
 
 func (c *Cluster) listOffsets(ctx context.Context, topic string, list func(context.Context, ...string) (kadm.ListedOffsets, error)) (map[int32]int64, error) {

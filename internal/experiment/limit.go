@@ -57,6 +57,8 @@ type limitRun struct {
 	report   *result.LimitReport
 	run      uint32
 	topics   []createdTopic
+	// sparse: the topic that is read is compacted.
+	sparse bool
 }
 
 type createdTopic struct {
@@ -259,19 +261,42 @@ type AccountError struct{ What string }
 func (e *AccountError) Error() string { return e.What }
 
 // account adds a trial's books to the report's, and fails when they are broken.
-func (r *limitRun) account(ledger *audit.Ledger) error {
+// read is what was read again and again, if anything: what is missing is expired,
+// not lost, if retention has moved the log's start since.
+func (r *limitRun) account(ctx context.Context, ledger *audit.Ledger, read map[int32]cluster.Range) error {
 	a := ledger.Account(true)
+	if a.Lost > 0 && r.startMoved(ctx, read) {
+		a.Expired, a.Lost, a.PermittedLoss = a.Expired+a.Lost, 0, 0
+	}
 	r.report.Account = r.report.Account.Add(a)
 	r.Live.add(a, int64(r.RecordSize), ledger.Bytes())
-	if broken, what := audit.Broken(a); broken {
+	if broken, what := ledger.Broken(a); broken {
 		return &AccountError{what}
 	}
 	return nil
 }
 
+// startMoved says whether a partition no longer begins where read says.
+func (r *limitRun) startMoved(ctx context.Context, read map[int32]cluster.Range) bool {
+	if len(read) == 0 {
+		return false
+	}
+	now, err := r.Cluster.Offsets(ctx, r.report.Workload.Topic)
+	if err != nil {
+		return false
+	}
+	for p, o := range read {
+		if now[p].Start > o.Start {
+			return true
+		}
+	}
+	return false
+}
+
 // consumeTrial reads the topic from its start with fresh clients.
 func (r *limitRun) consumeTrial(ctx context.Context, s result.Setting, ends map[int32]cluster.Range) (result.Trial, error) {
 	ledger := audit.NewLedger(r.report.Workload.Topic)
+	ledger.Sparse(r.sparse)
 	starts, until := map[int32]int64{}, map[int32]int64{}
 	for p, o := range ends {
 		if o.End > o.Start {
@@ -294,7 +319,7 @@ func (r *limitRun) consumeTrial(ctx context.Context, s result.Setting, ends map[
 	trial, err := r.schedule.timing.measure(ctx, run, r.watch, run.Rewinds)
 	trial.Setting = s
 	trial.Usage.WireRead, trial.Usage.WireWritten = wire.Read.Load()-read, wire.Written.Load()-written
-	return trial, r.end(ctx, err, ledger, func(ctx context.Context) error {
+	return trial, r.end(ctx, err, ledger, ends, func(ctx context.Context) error {
 		_, err := run.Stop(ctx)
 		return err
 	})
@@ -313,7 +338,7 @@ func (r *limitRun) produceTrial(ctx context.Context, s result.Setting, topic str
 	trial, err := r.schedule.timing.measure(ctx, run, r.watch, func() int64 { return 0 })
 	trial.Setting = s
 	trial.Usage.WireRead, trial.Usage.WireWritten = wire.Read.Load()-read, wire.Written.Load()-written
-	return trial, r.end(ctx, err, ledger, func(ctx context.Context) error {
+	return trial, r.end(ctx, err, ledger, nil, func(ctx context.Context) error {
 		_, err := run.Stop(ctx)
 		return err
 	})
@@ -321,7 +346,7 @@ func (r *limitRun) produceTrial(ctx context.Context, s result.Setting, topic str
 
 // end stops a trial's workload and closes its books; what went wrong first is
 // what is returned.
-func (r *limitRun) end(ctx context.Context, err error, ledger *audit.Ledger, stop func(context.Context) error) error {
+func (r *limitRun) end(ctx context.Context, err error, ledger *audit.Ledger, read map[int32]cluster.Range, stop func(context.Context) error) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	stopErr := stop(bounded)
@@ -334,7 +359,7 @@ func (r *limitRun) end(ctx context.Context, err error, ledger *audit.Ledger, sto
 	if err != nil {
 		return err
 	}
-	return r.account(ledger)
+	return r.account(bounded, ledger, read)
 }
 
 func (r *limitRun) options(s result.Setting, wire *client.Wire) client.Options {

@@ -92,6 +92,7 @@ func Account(a result.Account) string {
 	say(a.Corrupt, "corrupt")
 	say(a.Foreign, "foreign")
 	say(a.Expired, "expired")
+	say(a.Elsewhere, "read by others of the group")
 	say(a.Skipped, "skipped offsets")
 	say(a.Unread, "unread")
 	say(a.Spilled, "intervals spilled (counts are lower bounds)")

@@ -41,6 +41,11 @@ type Consume struct {
 	// Watch, if not nil, reads what the run uses.
 	Watch *observe.Watch
 
+	// Resume, if not nil, gives the offsets that the group has committed of
+	// partitions just assigned: another member, of another process, may have read
+	// on where ours had stopped. A partition without a commit is left out.
+	Resume func(partitions []int32) (map[int32]int64, error)
+
 	// Notify, if not nil, is told what the consumers do. It is called from
 	// several goroutines, one at a time.
 	Notify func(Event)
@@ -355,9 +360,7 @@ func (m *member) end(id int32, p *partition) {
 	if m.consuming.spec.Loop != nil {
 		return
 	}
-	if _, twice := m.consuming.reached.LoadOrStore(id, true); !twice && m.consuming.remaining.Add(-1) == 0 {
-		m.consuming.cancel(errBound)
-	}
+	m.consuming.Reached(id)
 }
 
 // rewind begins a new pass over the member's partitions.
@@ -389,7 +392,44 @@ func (m *member) Assigned(partitions []int32) {
 	}
 	m.joined = true
 	c.notifyMu.Unlock()
+	m.resume(partitions)
 	c.notify(Event{Consumer: m.index, Kind: Assigned, Partitions: partitions})
+}
+
+// resume tells the ledger where partitions just assigned will be read on. It is
+// called before the library asks for their first record.
+func (m *member) resume(partitions []int32) {
+	c := m.consuming
+	if c.spec.Resume == nil {
+		return
+	}
+	committed, err := c.spec.Resume(partitions)
+	if err != nil {
+		m.Error(fmt.Errorf("cannot see where the group goes on, so what others of it have read may count as lost: %w", err))
+		return
+	}
+	for partition, offset := range committed {
+		c.spec.Ledger.Start(partition, offset, offset)
+	}
+}
+
+// Reached says that a partition needs not be read any further for Until, because
+// somebody else has done so or no record is left there.
+func (c *Consuming) Reached(partition int32) {
+	if _, twice := c.reached.LoadOrStore(partition, true); !twice && c.remaining.Add(-1) == 0 {
+		c.cancel(errBound)
+	}
+}
+
+// Open are the partitions that have not been read up to Until.
+func (c *Consuming) Open() []int32 {
+	var open []int32
+	for partition := range c.spec.Until {
+		if _, done := c.reached.Load(partition); !done {
+			open = append(open, partition)
+		}
+	}
+	return open
 }
 
 // Revoked is told of partitions lost.

@@ -272,3 +272,55 @@ func TestProduceFollowsItsSchedule(t *testing.T) {
 		t.Errorf("%d records", produced.Acked.Records)
 	}
 }
+
+// stopper is a library whose producer ends the run in the middle of a claim.
+type stopper struct {
+	client.Library
+	end   func()
+	sends int
+	after int // sends after the one that failed
+}
+
+func (s *stopper) Producer(client.ProduceOptions) (client.Producer, error) {
+	return &stoppedProducer{stopper: s}, nil
+}
+func (s *stopper) Outcome(error) client.Outcome { return client.Failed }
+
+type stoppedProducer struct {
+	client.Producer
+	*stopper
+}
+
+func (p *stoppedProducer) Record() *client.Record { return &client.Record{Value: make([]byte, 40)} }
+func (p *stoppedProducer) Send(ctx context.Context, _ *client.Record) error {
+	switch p.sends++; {
+	case p.sends == 5:
+		p.end()
+		return ctx.Err()
+	case p.sends > 5:
+		p.after++
+	}
+	return nil
+}
+func (p *stoppedProducer) Settings() map[string]string { return nil }
+func (p *stoppedProducer) Close(context.Context) error { return nil }
+
+func TestNothingIsSentAfterARecordThatTheEndOfTheRunKeptBack(t *testing.T) {
+	source, err := payload.New(payload.Config{Size: 40, Partitions: 1, Run: 7, Acks: audit.AcksAll})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	library := &stopper{end: cancel}
+	run, err := StartProduce(ctx, Produce{Library: library, Threads: 1, Payload: source, Ledger: audit.NewLedger("t")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-run.Done()
+	if _, err := run.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if library.sends != 5 || library.after != 0 {
+		t.Errorf("%d sends, %d of them after the end: the log has a gap", library.sends, library.after)
+	}
+}

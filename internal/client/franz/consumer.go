@@ -24,6 +24,9 @@ const (
 	// the answer to the fetch under way, since a broker answers one request of a
 	// connection after the other.
 	assignedFetchWait = 100 * time.Millisecond
+	// errorPause is the wait after a poll of nothing but errors, which kgo would
+	// answer with the same at once.
+	errorPause = 20 * time.Millisecond
 	// commitWithin bounds the commit that a rebalance waits for.
 	commitWithin = 5 * time.Second
 )
@@ -141,7 +144,7 @@ func (c *consumer) Poll(ctx context.Context, handle func(client.Batch)) error {
 	fetches := c.kgo.PollRecords(wait, c.draft.pollRecords)
 	cancel()
 	var fatal error
-	any := false
+	any, failed := false, false
 	for i := range fetches {
 		for j := range fetches[i].Topics {
 			topic := &fetches[i].Topics[j]
@@ -153,6 +156,7 @@ func (c *consumer) Poll(ctx context.Context, handle func(client.Batch)) error {
 				}
 				if p.Err != nil && fatal == nil {
 					fatal = c.problem(p.Partition, p.Err)
+					failed = true
 				}
 			}
 		}
@@ -164,8 +168,21 @@ func (c *consumer) Poll(ctx context.Context, handle func(client.Batch)) error {
 		c.missingSince = time.Time{}
 	} else if fatal == nil && ctx.Err() == nil {
 		fatal = c.watch.unreachable()
+		if failed {
+			pause(ctx, errorPause)
+		}
 	}
 	return fatal
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // hand gives the records of one partition to the workload, and then back to
