@@ -264,19 +264,24 @@ func TestKillOfOneNodeLosesNothing(t *testing.T) {
 	}
 	awaitInSync(t, b, "safe")
 
-	// A slow consumer, so that the kill meets it in the middle.
+	// Small fetches make a slow consumer, so that the kill meets it in the middle.
 	consumer := begin(t, b, "consume", "--topic", "safe", "--group", "safe", "--consumers", "2", "--until-end",
-		"-X", "fetch.max.bytes=65536", "-X", "max.partition.fetch.bytes=16384", "-o", "json")
-	await(t, "first records", func() bool { return strings.Contains(consumer.talk(), "started") })
+		"-X", "fetch.max.bytes=4096", "-X", "max.partition.fetch.bytes=2048", "-o", "json")
+	await(t, "a first line of consume", func() bool { return strings.Contains(consumer.talk(), "Messages/sec") })
 	if err := b.Kill(2); err != nil {
 		t.Fatal(err)
 	}
+	if strings.Contains(consumer.talk(), fmt.Sprintf("Total: %d,", records)) || strings.Contains(consumer.talk(), "Final") {
+		t.Error("the consumer had all records before the kill: the fault did not bite")
+	}
 	consumer.end(t, 0)
-	a := decode[result.ConsumeReport](t, consumer.out()).Account
+	consumed := decode[result.ConsumeReport](t, consumer.out())
+	a := consumed.Account
 	if a.Once != records || a.Lost+a.Duplicated+a.Corrupt+a.Unread != 0 {
 		t.Errorf("consume: %+v", a)
 	}
-	t.Logf("redelivered %d of %d", a.Redelivered, a.Once)
+	t.Logf("produce: %d acked, longest wait %.0f ms; consume: %d once, %d redelivered, %d lost, %d duplicated, %d errors gone on from, %.1f s",
+		produced.Account.Acked, produced.Latency.Max, a.Once, a.Redelivered, a.Lost, a.Duplicated, consumed.Errors, consumed.WallSeconds)
 }
 
 // awaitInSync waits until every partition has all its replicas in sync.
