@@ -250,7 +250,7 @@ func pruneKept(parent string) error {
 func lockFile(ctx context.Context, path string, wait func()) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("open a lock file: %w", err)
+		return nil, fmt.Errorf("cannot open a lock file: %w. Set REDLINE_STATE and REDLINE_CACHE to folders that you may write to", err)
 	}
 	retry := time.NewTicker(50 * time.Millisecond)
 	defer retry.Stop()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"redline/internal/client"
 	"redline/internal/cluster"
 )
 
@@ -49,6 +50,8 @@ func exitCode(ctx context.Context, err error) int {
 		return signalExit(interrupt.Signal)
 	case errors.As(context.Cause(ctx), &interrupt) && errors.Is(err, context.Canceled):
 		return signalExit(interrupt.Signal)
+	case errors.Is(err, client.ErrProperty):
+		return ExitUsage
 	case errors.Is(err, cluster.ErrUnreachable), errors.Is(err, cluster.ErrNotAllowed):
 		return ExitUnreachable
 	}

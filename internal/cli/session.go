@@ -16,6 +16,14 @@ func (s *session) pids() []int {
 	return s.Ours.PIDs
 }
 
+// logs is a sentence that names the broker's logs, if it is ours.
+func (s *session) logs() string {
+	if s.Ours == nil || s.Ours.Logs == "" {
+		return ""
+	}
+	return " The broker's logs are in " + s.Ours.Logs
+}
+
 // storage says where the broker keeps its log; empty when it is not ours.
 func (s *session) storage() string {
 	if s.Ours == nil {

@@ -93,7 +93,7 @@ func (s *stall) diagnose(ctx context.Context, quiet time.Duration) error {
 		if quiet < stallTell-4*time.Second || errors.Is(err, context.Canceled) {
 			return nil // it may be on its way back
 		}
-		return fmt.Errorf("no %s came for %v: %w", s.what, quiet.Round(time.Second), err)
+		return fmt.Errorf("no %s came for %v: %w%s", s.what, quiet.Round(time.Second), err, s.session.logs())
 	}
 	defer c.Close()
 	return s.changedIn(ctx, c)

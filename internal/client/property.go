@@ -1,6 +1,7 @@
 package client
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -22,10 +23,24 @@ var reserved = map[string]string{
 	"auto.offset.reset":    "the start of the command (--auto-offset-reset)",
 }
 
+// ErrProperty is wrapped by every error about a property that was typed: an
+// unknown key, a value that cannot be taken.
+var ErrProperty = errors.New("property")
+
+// propertyError says what is wrong with a property.
+type propertyError string
+
+func (e propertyError) Error() string { return string(e) }
+func (e propertyError) Unwrap() error { return ErrProperty }
+
+func propertyf(format string, args ...any) error {
+	return propertyError(fmt.Sprintf(format, args...))
+}
+
 // CheckReserved refuses a property that the workload sets itself.
 func CheckReserved(key string) error {
 	if by, ok := reserved[key]; ok {
-		return fmt.Errorf("property %q is set by %s; leave it out of the properties", key, by)
+		return propertyf("property %q is set by %s; leave it out of the properties", key, by)
 	}
 	return nil
 }
@@ -35,15 +50,15 @@ func CheckReserved(key string) error {
 func UnknownProperty(library, key string, known []string) error {
 	nearest := Nearest(key, known)
 	if nearest == "" {
-		return fmt.Errorf("%s has no property %q, and none with a similar name; leave it out, or try another client", library, key)
+		return propertyf("%s has no property %q, and none with a similar name; leave it out, or try another client", library, key)
 	}
-	return fmt.Errorf("%s has no property %q; the nearest that it has is %q", library, key, nearest)
+	return propertyf("%s has no property %q; the nearest that it has is %q", library, key, nearest)
 }
 
 // BadProperty is the error for a value that the library cannot honour; want
 // says what would be right, such as "a whole number of bytes of at least 1".
 func BadProperty(library, key, value, want string) error {
-	return fmt.Errorf("%s cannot take %s=%q: it wants %s", library, key, value, want)
+	return propertyf("%s cannot take %s=%q: it wants %s", library, key, value, want)
 }
 
 // Nearest is the name in known with the least edit distance to key, the first

@@ -78,7 +78,12 @@ func RunLimit(ctx context.Context, l Limit, report *result.LimitReport) (err err
 	if r.schedule.timing.window < defaultTiming.window {
 		r.warn("windows of %v are shorter than the usual 1 s: the figures scatter more", r.schedule.timing.window.Round(time.Millisecond))
 	}
-	defer func() { err = errors.Join(err, r.deleteTopics(context.WithoutCancel(ctx))) }()
+	defer func() {
+		left := r.deleteTopics(context.WithoutCancel(ctx))
+		if err == nil || !errors.Is(left, cluster.ErrUnreachable) {
+			err = errors.Join(err, left) // a cluster that has gone took its topics along
+		}
+	}()
 
 	ends, err := r.prepare(ctx)
 	if err != nil {
@@ -315,10 +320,8 @@ func (r *limitRun) consumeTrial(ctx context.Context, s result.Setting, ends map[
 	if err != nil {
 		return result.Trial{}, err
 	}
-	read, written := wire.Read.Load(), wire.Written.Load()
-	trial, err := r.schedule.timing.measure(ctx, run, r.watch, run.Rewinds)
+	trial, err := r.schedule.timing.measure(ctx, run, r.watch, wire, run.Rewinds)
 	trial.Setting = s
-	trial.Usage.WireRead, trial.Usage.WireWritten = wire.Read.Load()-read, wire.Written.Load()-written
 	return trial, r.end(ctx, err, ledger, ends, func(ctx context.Context) error {
 		_, err := run.Stop(ctx)
 		return err
@@ -334,10 +337,8 @@ func (r *limitRun) produceTrial(ctx context.Context, s result.Setting, topic str
 	if err != nil {
 		return result.Trial{}, err
 	}
-	read, written := wire.Read.Load(), wire.Written.Load()
-	trial, err := r.schedule.timing.measure(ctx, run, r.watch, func() int64 { return 0 })
+	trial, err := r.schedule.timing.measure(ctx, run, r.watch, wire, func() int64 { return 0 })
 	trial.Setting = s
-	trial.Usage.WireRead, trial.Usage.WireWritten = wire.Read.Load()-read, wire.Written.Load()-written
 	return trial, r.end(ctx, err, ledger, nil, func(ctx context.Context) error {
 		_, err := run.Stop(ctx)
 		return err

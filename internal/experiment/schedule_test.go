@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"redline/internal/client"
 	"redline/internal/observe"
 	"redline/result"
 )
@@ -79,7 +80,7 @@ func measureIn(t *testing.T, rate func(time.Duration) float64) (trial result.Tri
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &steadyWork{began: time.Now(), rate: rate, done: make(chan struct{})}
-		trial, err = defaultTiming.measure(t.Context(), w, observe.Begin(nil), func() int64 { return 0 })
+		trial, err = defaultTiming.measure(t.Context(), w, observe.Begin(nil), &client.Wire{}, func() int64 { return 0 })
 	})
 	return trial, err
 }
@@ -119,13 +120,13 @@ func TestTrialWithoutARecordSaysSo(t *testing.T) {
 func TestTrialOfAWorkloadThatEndsSaysSo(t *testing.T) {
 	w := &steadyWork{began: time.Now(), rate: func(time.Duration) float64 { return 1 }, done: make(chan struct{})}
 	close(w.done)
-	if _, err := defaultTiming.measure(context.Background(), w, observe.Begin(nil), func() int64 { return 0 }); !errors.Is(err, errEnded) {
+	if _, err := defaultTiming.measure(context.Background(), w, observe.Begin(nil), &client.Wire{}, func() int64 { return 0 }); !errors.Is(err, errEnded) {
 		t.Errorf("%v", err)
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	why := errors.New("a reason")
 	cancel(why)
-	if _, err := defaultTiming.measure(ctx, w, observe.Begin(nil), func() int64 { return 0 }); !errors.Is(err, why) {
+	if _, err := defaultTiming.measure(ctx, w, observe.Begin(nil), &client.Wire{}, func() int64 { return 0 }); !errors.Is(err, why) {
 		t.Errorf("%v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"redline/internal/client"
 	"redline/internal/observe"
 	"redline/result"
 )
@@ -32,13 +33,14 @@ var defaultTiming = timing{warm: 400 * time.Millisecond, window: time.Second}
 // measure takes a workload that has just begun: it waits until the rate is warm,
 // then counts for the length of the window. A window without a record is a trial
 // like any other, with a rate of 0.
-func (t timing) measure(ctx context.Context, w running, watch *observe.Watch, rewinds func() int64) (result.Trial, error) {
+func (t timing) measure(ctx context.Context, w running, watch *observe.Watch, wire *client.Wire, rewinds func() int64) (result.Trial, error) {
 	began := time.Now()
 	if err := t.waitWarm(ctx, w); err != nil {
 		return result.Trial{}, err
 	}
 	warm := time.Since(began)
 	before, records, bytes, again := watch.Split(), w.Records(), w.Bytes(), rewinds()
+	read, written := wire.Read.Load(), wire.Written.Load()
 	opened := time.Now()
 	if err := pause(ctx, w, t.window); err != nil {
 		return result.Trial{}, err
@@ -48,6 +50,7 @@ func (t timing) measure(ctx context.Context, w running, watch *observe.Watch, re
 		Records: w.Records() - records, Bytes: w.Bytes() - bytes, Rewinds: rewinds() - again,
 	}
 	trial.Usage = observe.Between(before, watch.Split())
+	trial.Usage.WireRead, trial.Usage.WireWritten = wire.Read.Load()-read, wire.Written.Load()-written
 	return trial, nil
 }
 

@@ -181,6 +181,10 @@ func usedBy(w io.Writer, name string, u *result.Usage, reached *result.Reached) 
 	fmt.Fprintf(w, "%-9s%-9s%s\n", head, name, cpu(*u, 0))
 	fmt.Fprintf(w, "%-9s%-9sGC %.0f %% of client's; peak RSS %s client%s\n", "", "",
 		100*max(0, u.GCShare), size(u.ClientPeakRSS), brokerRSS(*u))
+	if u.WireRead >= 0 && u.Wall > 0 {
+		fmt.Fprintf(w, "%-9s%-9swire %s/s read, %s/s written\n", "", "",
+			term.Bytes(int64(float64(u.WireRead)/u.Wall.Seconds())), term.Bytes(int64(float64(u.WireWritten)/u.Wall.Seconds())))
+	}
 }
 
 func brokerRSS(u result.Usage) string {

@@ -42,7 +42,7 @@ func estimate(low, median, high float64) result.Estimate {
 
 func exampleLimit() result.LimitReport {
 	usage := result.Usage{Wall: 8 * time.Second, CPUs: 2, ClientCPU: 5.5, BrokerCPU: 10.3, HostCPU: 15.8, StealCPU: 0.1,
-		ClientPeakRSS: 120 << 20, BrokerPeakRSS: 1300 << 20, GCShare: 0.081}
+		ClientPeakRSS: 120 << 20, BrokerPeakRSS: 1300 << 20, GCShare: 0.081, WireRead: 4 << 30, WireWritten: 1 << 20}
 	return result.LimitReport{
 		Header: result.Header{Warnings: []string{"the embedded broker is kfake, not Apache Kafka: its limit is not Kafka's. On real Kafka: redline limit --kafka local"}},
 		Limit: result.Limit{
