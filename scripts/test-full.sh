@@ -10,7 +10,6 @@ command -v java >/dev/null || need+=(openjdk-17-jre-headless)
 command -v mvn >/dev/null || need+=(maven)
 command -v gcc >/dev/null || need+=(gcc libc6-dev)
 command -v make >/dev/null || need+=(make)
-command -v pkill >/dev/null || need+=(procps)
 if ((${#need[@]})); then
 	if [[ $(id -u) != 0 ]]; then
 		echo "missing: ${need[*]}. Install them: sudo apt-get install -y ${need[*]}" >&2
