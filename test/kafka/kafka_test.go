@@ -63,6 +63,8 @@ func start(t *testing.T, c broker.Config) *broker.Broker {
 	if os.Getenv("REDLINE_TEST_KAFKA") == "" {
 		t.Skip("needs Java and Kafka's jars: run scripts/test-full.sh, or set REDLINE_TEST_KAFKA=1")
 	}
+	// The logs that are kept of a broker that failed go with the test.
+	t.Setenv("REDLINE_STATE", t.TempDir())
 	c.Kind, c.Heap = broker.Local, "512m"
 	c.Say = func(line string) { t.Log(line) }
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
