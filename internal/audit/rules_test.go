@@ -77,7 +77,7 @@ func TestRetentionMakesExpiredNotLost(t *testing.T) {
 	if !a.Books.Balanced || a.Books.Offsets != 100 {
 		t.Errorf("books %+v", a.Books)
 	}
-	if bad, why := Broken(a); bad {
+	if bad, why := broken(a, 0, 0); bad {
 		t.Error(why)
 	}
 }
@@ -151,7 +151,7 @@ func TestIdempotenceSaysWhetherARepeatBreaksTheAccount(t *testing.T) {
 		if want := "of 5 records 1 written twice, 1 out of order,"; bad && !strings.Contains(why, want) {
 			t.Errorf("%q does not say %q", why, want)
 		}
-		if bad, _ := Broken(a); !bad {
+		if bad, _ := broken(a, 0, 0); !bad {
 			t.Error("an account alone does not know of permission")
 		}
 	}

@@ -2,9 +2,8 @@
 // ids of the brokers we started enter, readings of CPU, memory and garbage
 // collection leave. It only looks; nothing here changes what it looks at.
 //
-// There is a file per source: cpu_linux.go, host_linux.go, memory_linux.go,
-// disk_linux.go and cgroup_linux.go read /proc and /sys themselves, which takes
-// microseconds; gc.go asks the Go runtime; other.go has what gopsutil knows on
+// There is a file per source: cpu_linux.go, host_linux.go, memory_linux.go and
+// cgroup_linux.go read /proc and /sys themselves, which takes microseconds; gc.go asks the Go runtime; other.go has what gopsutil knows on
 // other systems. What a system does not show is -1 (or 0 for sizes) and named
 // in Missing.
 package observe

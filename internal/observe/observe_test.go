@@ -1,7 +1,6 @@
 package observe
 
 import (
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -41,19 +40,5 @@ func TestTheVersionIsTheModulesOrTheCommit(t *testing.T) {
 	}
 	if got := version(nil, false); got != "devel" {
 		t.Errorf("%q without build information", got)
-	}
-}
-
-func TestAFolderThatIsNotThereYetIsAskedForAbove(t *testing.T) {
-	dir := t.TempDir()
-	for _, path := range []string{dir, filepath.Join(dir, "not", "there")} {
-		free, err := FreeDisk(path)
-		if err != nil || free <= 0 {
-			t.Errorf("%s: %d, %v", path, free, err)
-		}
-		kind, err := Filesystem(path)
-		if err != nil || kind == "" {
-			t.Errorf("%s: %q, %v", path, kind, err)
-		}
 	}
 }

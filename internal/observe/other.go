@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/shirou/gopsutil/v4/cpu"
-	"github.com/shirou/gopsutil/v4/disk"
 	gohost "github.com/shirou/gopsutil/v4/host"
 	"github.com/shirou/gopsutil/v4/mem"
 	goprocess "github.com/shirou/gopsutil/v4/process"
@@ -95,39 +94,4 @@ func FreeMemory() int64 {
 		return 0
 	}
 	return int64(m.Available)
-}
-
-// FreeDisk is how many bytes may still be written below path. A path that does
-// not exist yet is asked for by the nearest folder above that does.
-func FreeDisk(path string) (int64, error) {
-	u, err := diskOf(path)
-	if err != nil {
-		return 0, err
-	}
-	return int64(u.Free), nil
-}
-
-// Filesystem is the kind of file system that path is on ("apfs", "NTFS"). A path
-// that does not exist yet is asked for by the nearest folder above that does.
-func Filesystem(path string) (string, error) {
-	u, err := diskOf(path)
-	if err != nil {
-		return "", err
-	}
-	if u.Fstype == "" {
-		return "", fmt.Errorf("cannot see what file system %s is on: the system does not say", path)
-	}
-	return u.Fstype, nil
-}
-
-func diskOf(path string) (*disk.UsageStat, error) {
-	path, err := existing(path)
-	if err != nil {
-		return nil, err
-	}
-	u, err := disk.Usage(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot see how full %s is: %w", path, err)
-	}
-	return u, nil
 }

@@ -199,7 +199,6 @@ func FuzzStatNeverPanicsNorGoesNegative(f *testing.F) {
 			t.Error(s)
 		}
 		_, _, _ = parseHost(string(b))
-		_ = mountOf("/a/b", string(b))
 	})
 }
 
@@ -262,18 +261,5 @@ func TestAMemoryLimitLeavesItsRestAndTheCache(t *testing.T) {
 	v1 := files("proc/self/cgroup", "2:memory:/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712", "sys/fs/cgroup/memory/memory.usage_in_bytes", "1")
 	if _, limited := cgroupMemoryLeft(v1); limited {
 		t.Error("no limit was taken for one")
-	}
-}
-
-func TestTheDeepestAndLatestMountHoldsAPath(t *testing.T) {
-	table := "1 0 254:0 / / rw - ext4 /dev/vda rw\n" +
-		"2 1 0:3 / /data rw shared:1 master:2 - tmpfs tmpfs rw\n" +
-		"3 1 0:4 / /data rw - xfs /dev/vdb rw\n" +
-		"4 1 0:5 / /a\\040b rw - btrfs /dev/vdc rw\n" +
-		"broken\n5 1 0:5 / /c rw -\n"
-	for path, want := range map[string]string{"/": "ext4", "/data": "xfs", "/data/x": "xfs", "/database": "ext4", "/a b/c": "btrfs", "/c": "ext4"} {
-		if got := mountOf(path, table); got != want {
-			t.Errorf("%s: %q, want %q", path, got, want)
-		}
 	}
 }

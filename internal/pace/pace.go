@@ -4,7 +4,6 @@
 package pace
 
 import (
-	"fmt"
 	"math"
 	"time"
 )
@@ -53,21 +52,6 @@ type Constant struct {
 	PerSecond float64
 	// Count is the number of records after which to stop; 0 means no end.
 	Count int64
-}
-
-// New returns the schedule for a rate in records/s, 0 or -1 meaning no limit (as
-// kafka-producer-perf-test has it), that ends after count records, 0 meaning
-// never.
-func New(perSecond float64, count int64) (Pacer, error) {
-	switch {
-	case count < 0:
-		return nil, fmt.Errorf("cannot stop after %d records: give a number of 0 (no end) or more", count)
-	case math.IsNaN(perSecond) || math.IsInf(perSecond, 0) || perSecond < 0 && perSecond != -1:
-		return nil, fmt.Errorf("cannot send %v records/s: give a positive rate, or -1 for no limit", perSecond)
-	case perSecond <= 0:
-		return Closed{Count: count}, nil
-	}
-	return Constant{PerSecond: perSecond, Count: count}, nil
 }
 
 // Pace implements Pacer.

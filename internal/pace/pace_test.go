@@ -75,24 +75,6 @@ func TestRate(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatIsNoRate(t *testing.T) {
-	for _, rate := range []float64{-2, -0.5, math.NaN(), math.Inf(1), math.Inf(-1)} {
-		if p, err := New(rate, 0); err == nil {
-			t.Errorf("rate %v gives %v", rate, p)
-		}
-	}
-	if p, err := New(1, -1); err == nil {
-		t.Errorf("count -1 gives %v", p)
-	}
-	for rate, want := range map[float64]Pacer{
-		-1: Closed{Count: 5}, 0: Closed{Count: 5}, 7: Constant{PerSecond: 7, Count: 5},
-	} {
-		if got, err := New(rate, 5); err != nil || got != want {
-			t.Errorf("rate %v gives %v, %v; want %v", rate, got, err, want)
-		}
-	}
-}
-
 // Whatever stalls there are, a sender that follows the schedule has at every
 // moment sent what was due by then, none before its time and none left out.
 func TestNoSlotIsSkippedWhateverStalls(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"redline/internal/stats"
 	"redline/internal/term"
 	"redline/result"
 )
@@ -126,7 +127,7 @@ func against(ratio result.Estimate) string {
 		return fmt.Sprintf("n=%d, could not tell a difference", ratio.N)
 	}
 	span := fmt.Sprintf("%+.0f – %+.0f %%", 100*(ratio.Low-1), 100*(ratio.High-1))
-	if ratio.Low <= 1 && 1 <= ratio.High {
+	if !stats.Differs(ratio) {
 		return "~ could not tell them apart: " + span
 	}
 	return fmt.Sprintf("%+.0f %% (%s)", 100*(ratio.Median-1), span)
