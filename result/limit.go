@@ -1,7 +1,5 @@
 package result
 
-import "time"
-
 // LimitSchema names the form of a LimitReport in JSON. Fields are only added
 // within a version.
 const LimitSchema = "redline.limit/v1"
@@ -41,28 +39,28 @@ type Workload struct {
 
 // Reached is a rate and the settings that reached it.
 type Reached struct {
-	Client             string   `json:"client"`
-	RecordsPerSecond   Estimate `json:"records_per_second"`
-	MegabytesPerSecond Estimate `json:"megabytes_per_second"` // 10^6 bytes of key and value
-	CPUNsPerRecord     Estimate `json:"cpu_ns_per_record"`    // of the client's process
-	Settings           Setting  `json:"settings"`
+	Client             string        `json:"client"`
+	RecordsPerSecond   Estimate      `json:"records_per_second"`
+	MegabytesPerSecond Estimate      `json:"megabytes_per_second"` // 10^6 bytes of key and value
+	CPUNsPerRecord     Estimate      `json:"cpu_ns_per_record"`    // of the client's process
+	Settings           ClientSetting `json:"settings"`
 	// RunnerUp is the setting it was confirmed against; nil if there was none.
 	RunnerUp *RunnerUp `json:"runner_up,omitempty"`
 	// Tried are the quick trials that the two were chosen from.
-	Tried []Trial `json:"tried"`
+	Tried []LimitTrial `json:"tried"`
 	// Rewinds is how often reading began anew inside the confirming trials.
 	Rewinds int64 `json:"rewinds"`
 }
 
 // RunnerUp is a setting that came second, and how far behind.
 type RunnerUp struct {
-	Settings Setting `json:"settings"`
+	Settings ClientSetting `json:"settings"`
 	// Ratio is its rate over the best one's, paired by round.
 	Ratio Estimate `json:"ratio"`
 }
 
-// Setting is one configuration of a client.
-type Setting struct {
+// ClientSetting is how a client is set for one side of a limit.
+type ClientSetting struct {
 	// Connections is the number of client instances, each with a connection of
 	// its own to every broker.
 	Connections int `json:"connections"`
@@ -70,42 +68,10 @@ type Setting struct {
 	Properties map[string]string `json:"properties"`
 }
 
-// Trial is one execution of one setting.
-type Trial struct {
-	Setting Setting       `json:"setting"`
-	Warmup  time.Duration `json:"warmup_ns"`
-	Window  time.Duration `json:"window_ns"`
-	// Records and Bytes were counted in the window, each record once.
-	Records int64 `json:"records"`
-	Bytes   int64 `json:"bytes"`
-	// Usage is that of the window.
-	Usage   Usage  `json:"usage"`
-	Rewinds int64  `json:"rewinds,omitempty"`
-	Error   string `json:"error,omitempty"`
-}
-
-// Rate is records per second in the window; 0 for an empty one.
-func (t Trial) Rate() float64 {
-	if t.Window <= 0 {
-		return 0
-	}
-	return float64(t.Records) / t.Window.Seconds()
-}
-
-// Megabytes is 10^6 bytes per second in the window.
-func (t Trial) Megabytes() float64 {
-	if t.Window <= 0 {
-		return 0
-	}
-	return float64(t.Bytes) / 1e6 / t.Window.Seconds()
-}
-
-// CPUNsPerRecord is the client's CPU time per record; 0 when it is not known.
-func (t Trial) CPUNsPerRecord() float64 {
-	if t.Records <= 0 || t.Usage.ClientCPU < 0 {
-		return 0
-	}
-	return t.Usage.ClientCPU * 1e9 / float64(t.Records)
+// LimitTrial is one quick trial of one setting.
+type LimitTrial struct {
+	Setting ClientSetting `json:"setting"`
+	Measured
 }
 
 // Add sums two spans of usage; what either does not know stays unknown.

@@ -142,4 +142,6 @@ type Environment struct {
 	Storage string `json:"storage,omitempty"`
 	// ClusterID is what the cluster calls itself.
 	ClusterID string `json:"cluster_id,omitempty"`
+	// Clients are the versions of the client libraries that were measured.
+	Clients map[string]string `json:"clients,omitempty"`
 }

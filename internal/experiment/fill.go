@@ -82,7 +82,7 @@ func (r *limitRun) trim(ctx context.Context, ends map[int32]cluster.Range) error
 func (r *limitRun) fill(ctx context.Context, topic string) error {
 	most := max(1, r.FillBytes/int64(max(1, r.RecordSize)))
 	ledger := audit.NewLedger(topic)
-	setting := result.Setting{Connections: 2, Properties: map[string]string{"acks": "all"}}
+	setting := result.ClientSetting{Connections: 2, Properties: map[string]string{"acks": "all"}}
 	run, err := r.startProducing(ctx, topic, setting, &client.Wire{}, ledger, most)
 	if err != nil {
 		return err

@@ -89,7 +89,7 @@ func RunLimit(ctx context.Context, l Limit, report *result.LimitReport) (err err
 	if err != nil {
 		return err
 	}
-	consume := &side{name: "consume", grid: consumeGrid(), trial: func(ctx context.Context, s result.Setting) (result.Trial, error) {
+	consume := &side{name: "consume", grid: consumeGrid(), trial: func(ctx context.Context, s result.ClientSetting) (result.LimitTrial, error) {
 		return r.consumeTrial(ctx, s, ends)
 	}}
 	reached, usage, err := r.find(ctx, consume)
@@ -101,7 +101,7 @@ func RunLimit(ctx context.Context, l Limit, report *result.LimitReport) (err err
 	if err != nil {
 		return err
 	}
-	produce := &side{name: "produce", grid: produceGrid(), trial: func(ctx context.Context, s result.Setting) (result.Trial, error) {
+	produce := &side{name: "produce", grid: produceGrid(), trial: func(ctx context.Context, s result.ClientSetting) (result.LimitTrial, error) {
 		return r.produceTrial(ctx, s, target)
 	}}
 	report.Limit.Produce, report.Usage.Produce, err = r.find(ctx, produce)
@@ -115,8 +115,8 @@ func (r *limitRun) warn(format string, args ...any) {
 // side is one of the two questions of a limit.
 type side struct {
 	name  string
-	grid  []result.Setting
-	trial func(context.Context, result.Setting) (result.Trial, error)
+	grid  []result.ClientSetting
+	trial func(context.Context, result.ClientSetting) (result.LimitTrial, error)
 }
 
 // find tries the grid, confirms the best setting against the runner-up in
@@ -127,8 +127,8 @@ func (r *limitRun) find(ctx context.Context, s *side) (*result.Reached, *result.
 	if err != nil {
 		return nil, nil, err
 	}
-	slices.SortStableFunc(tried, func(a, b result.Trial) int { return compare(b.Rate(), a.Rate()) })
-	finalists := []result.Setting{tried[0].Setting}
+	slices.SortStableFunc(tried, func(a, b result.LimitTrial) int { return compare(b.Rate(), a.Rate()) })
+	finalists := []result.ClientSetting{tried[0].Setting}
 	if len(tried) > 1 {
 		finalists = append(finalists, tried[1].Setting)
 	}
@@ -156,11 +156,11 @@ func compare(a, b float64) int {
 
 // try gives each setting of the grid one quick trial. A setting that fails is
 // left out; it is an error only when all do.
-func (r *limitRun) try(ctx context.Context, s *side) ([]result.Trial, error) {
+func (r *limitRun) try(ctx context.Context, s *side) ([]result.LimitTrial, error) {
 	phase := r.Display.Phase("Try", fmt.Sprintf("%d settings to %s", len(s.grid), s.name), int64(len(s.grid)))
 	note := ""
 	defer func() { phase.End(note) }()
-	var tried []result.Trial
+	var tried []result.LimitTrial
 	var failed error
 	for i, setting := range shuffled(s.grid, r.Seed) {
 		trial, err := s.trial(ctx, setting)
@@ -193,13 +193,13 @@ func fatal(err error) bool {
 
 // confirm runs the finalists in interleaved rounds: trials[i] are those of
 // finalist i. After an error it gives the whole rounds so far.
-func (r *limitRun) confirm(ctx context.Context, s *side, finalists []result.Setting) ([][]result.Trial, error) {
+func (r *limitRun) confirm(ctx context.Context, s *side, finalists []result.ClientSetting) ([][]result.LimitTrial, error) {
 	phase := r.Display.Phase("Rounds", s.name, int64(r.schedule.rounds))
 	note := ""
 	defer func() { phase.End(note) }()
-	trials := make([][]result.Trial, len(finalists))
+	trials := make([][]result.LimitTrial, len(finalists))
 	for round := range r.schedule.rounds {
-		done := make([]result.Trial, len(finalists))
+		done := make([]result.LimitTrial, len(finalists))
 		for _, i := range interleaved(round) {
 			if i >= len(finalists) {
 				continue
@@ -220,7 +220,7 @@ func (r *limitRun) confirm(ctx context.Context, s *side, finalists []result.Sett
 }
 
 // reached is what the better finalist came to, by its median.
-func (r *limitRun) reached(finalists []result.Setting, trials [][]result.Trial) (*result.Reached, *result.Usage) {
+func (r *limitRun) reached(finalists []result.ClientSetting, trials [][]result.LimitTrial) (*result.Reached, *result.Usage) {
 	if len(trials) == 0 || len(trials[0]) == 0 {
 		return nil, nil
 	}
@@ -231,8 +231,8 @@ func (r *limitRun) reached(finalists []result.Setting, trials [][]result.Trial) 
 	reached := &result.Reached{
 		Client:             r.Library.Name(),
 		RecordsPerSecond:   stats.Median(rates(trials[best])),
-		MegabytesPerSecond: stats.Median(each(trials[best], result.Trial.Megabytes)),
-		CPUNsPerRecord:     stats.Median(each(trials[best], result.Trial.CPUNsPerRecord)),
+		MegabytesPerSecond: stats.Median(each(trials[best], result.LimitTrial.Megabytes)),
+		CPUNsPerRecord:     stats.Median(each(trials[best], result.LimitTrial.CPUNsPerRecord)),
 		Settings:           finalists[best],
 	}
 	var usage result.Usage
@@ -250,9 +250,9 @@ func (r *limitRun) reached(finalists []result.Setting, trials [][]result.Trial) 
 	return reached, &usage
 }
 
-func rates(trials []result.Trial) []float64 { return each(trials, result.Trial.Rate) }
+func rates(trials []result.LimitTrial) []float64 { return each(trials, result.LimitTrial.Rate) }
 
-func each(trials []result.Trial, f func(result.Trial) float64) []float64 {
+func each(trials []result.LimitTrial, f func(result.LimitTrial) float64) []float64 {
 	values := make([]float64, len(trials))
 	for i, trial := range trials {
 		values[i] = f(trial)
@@ -299,7 +299,7 @@ func (r *limitRun) startMoved(ctx context.Context, read map[int32]cluster.Range)
 }
 
 // consumeTrial reads the topic from its start with fresh clients.
-func (r *limitRun) consumeTrial(ctx context.Context, s result.Setting, ends map[int32]cluster.Range) (result.Trial, error) {
+func (r *limitRun) consumeTrial(ctx context.Context, s result.ClientSetting, ends map[int32]cluster.Range) (result.LimitTrial, error) {
 	ledger := audit.NewLedger(r.report.Workload.Topic)
 	ledger.Sparse(r.sparse)
 	starts, until := map[int32]int64{}, map[int32]int64{}
@@ -318,7 +318,7 @@ func (r *limitRun) consumeTrial(ctx context.Context, s result.Setting, ends map[
 		Consumers: min(s.Connections, len(starts)), Ledger: ledger, Until: until, Loop: starts,
 	})
 	if err != nil {
-		return result.Trial{}, err
+		return result.LimitTrial{}, err
 	}
 	trial, err := r.schedule.timing.measure(ctx, run, r.watch, wire, run.Rewinds)
 	trial.Setting = s
@@ -329,13 +329,13 @@ func (r *limitRun) consumeTrial(ctx context.Context, s result.Setting, ends map[
 }
 
 // produceTrial writes to the topic as fast as the clients go.
-func (r *limitRun) produceTrial(ctx context.Context, s result.Setting, topic string) (result.Trial, error) {
+func (r *limitRun) produceTrial(ctx context.Context, s result.ClientSetting, topic string) (result.LimitTrial, error) {
 	r.run++
 	ledger := audit.NewLedger(topic)
 	wire := &client.Wire{}
 	run, err := r.startProducing(ctx, topic, s, wire, ledger, 0)
 	if err != nil {
-		return result.Trial{}, err
+		return result.LimitTrial{}, err
 	}
 	trial, err := r.schedule.timing.measure(ctx, run, r.watch, wire, func() int64 { return 0 })
 	trial.Setting = s
@@ -363,11 +363,11 @@ func (r *limitRun) end(ctx context.Context, err error, ledger *audit.Ledger, rea
 	return r.account(bounded, ledger, read)
 }
 
-func (r *limitRun) options(s result.Setting, wire *client.Wire) client.Options {
+func (r *limitRun) options(s result.ClientSetting, wire *client.Wire) client.Options {
 	return client.Options{Brokers: r.Brokers, ClientID: "redline-limit", Profile: client.Tuned, Properties: maps.Clone(s.Properties), Wire: wire}
 }
 
-func (r *limitRun) startProducing(ctx context.Context, topic string, s result.Setting, wire *client.Wire, ledger *audit.Ledger, records int64) (*workload.Producing, error) {
+func (r *limitRun) startProducing(ctx context.Context, topic string, s result.ClientSetting, wire *client.Wire, ledger *audit.Ledger, records int64) (*workload.Producing, error) {
 	source, err := payload.New(payload.Config{
 		Size: r.RecordSize, Kind: payload.Random, Partitions: r.Partitions, Run: r.run, Seed: r.Seed,
 		Acks: audit.AcksAll, Idempotent: true,

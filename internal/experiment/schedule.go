@@ -57,8 +57,8 @@ func plan(total time.Duration, sides int, grid int) schedule {
 }
 
 // shuffled gives the grid in an order that depends on the seed alone.
-func shuffled(grid []result.Setting, seed uint64) []result.Setting {
-	order := append([]result.Setting(nil), grid...)
+func shuffled(grid []result.ClientSetting, seed uint64) []result.ClientSetting {
+	order := append([]result.ClientSetting(nil), grid...)
 	rng := rand.New(rand.NewPCG(seed, seed))
 	rng.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 	return order
@@ -74,11 +74,11 @@ func interleaved(round int) [2]int {
 }
 
 // consumeGrid and produceGrid are what `limit` tries in its first form.
-func consumeGrid() []result.Setting {
-	var grid []result.Setting
+func consumeGrid() []result.ClientSetting {
+	var grid []result.ClientSetting
 	for _, connections := range []int{1, 2, 4} {
 		for _, fetch := range []string{"1048576", "4194304"} {
-			grid = append(grid, result.Setting{Connections: connections, Properties: map[string]string{
+			grid = append(grid, result.ClientSetting{Connections: connections, Properties: map[string]string{
 				"fetch.max.bytes": fetch, "max.partition.fetch.bytes": "1048576",
 			}})
 		}
@@ -86,11 +86,11 @@ func consumeGrid() []result.Setting {
 	return grid
 }
 
-func produceGrid() []result.Setting {
-	var grid []result.Setting
+func produceGrid() []result.ClientSetting {
+	var grid []result.ClientSetting
 	for _, connections := range []int{1, 2, 4} {
 		for _, batch := range []string{"65536", "1000000"} {
-			grid = append(grid, result.Setting{Connections: connections, Properties: map[string]string{
+			grid = append(grid, result.ClientSetting{Connections: connections, Properties: map[string]string{
 				"acks": "all", "batch.size": batch, "linger.ms": "5",
 			}})
 		}

@@ -76,7 +76,7 @@ func (w *steadyWork) Records() int64 {
 func (w *steadyWork) Bytes() int64          { return 100 * w.Records() }
 func (w *steadyWork) Done() <-chan struct{} { return w.done }
 
-func measureIn(t *testing.T, rate func(time.Duration) float64) (trial result.Trial, err error) {
+func measureIn(t *testing.T, rate func(time.Duration) float64) (trial result.LimitTrial, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &steadyWork{began: time.Now(), rate: rate, done: make(chan struct{})}
@@ -132,18 +132,18 @@ func TestTrialOfAWorkloadThatEndsSaysSo(t *testing.T) {
 }
 
 func TestTheBetterFinalistWinsByItsMedian(t *testing.T) {
-	slow, fast := result.Setting{Connections: 1}, result.Setting{Connections: 2}
-	trial := func(rate int64) result.Trial {
-		return result.Trial{Window: time.Second, Records: rate, Bytes: 100 * rate}
+	slow, fast := result.ClientSetting{Connections: 1}, result.ClientSetting{Connections: 2}
+	trial := func(rate int64) result.LimitTrial {
+		return result.LimitTrial{Measured: result.Measured{Window: time.Second, Records: rate, Bytes: 100 * rate}}
 	}
-	var trials [2][]result.Trial
+	var trials [2][]result.LimitTrial
 	for i := range 8 {
 		trials[0] = append(trials[0], trial(100+int64(i)))
 		trials[1] = append(trials[1], trial(200+int64(i)))
 	}
 	r := &limitRun{Limit: Limit{Library: nil}}
 	r.Library = namedLibrary{}
-	reached, _ := r.reached([]result.Setting{slow, fast}, trials[:])
+	reached, _ := r.reached([]result.ClientSetting{slow, fast}, trials[:])
 	if reached.Settings.Connections != 2 || reached.RecordsPerSecond.N != 8 || reached.RecordsPerSecond.Median < 200 {
 		t.Errorf("%+v", reached)
 	}

@@ -33,22 +33,22 @@ var defaultTiming = timing{warm: 400 * time.Millisecond, window: time.Second}
 // measure takes a workload that has just begun: it waits until the rate is warm,
 // then counts for the length of the window. A window without a record is a trial
 // like any other, with a rate of 0.
-func (t timing) measure(ctx context.Context, w running, watch *observe.Watch, wire *client.Wire, rewinds func() int64) (result.Trial, error) {
+func (t timing) measure(ctx context.Context, w running, watch *observe.Watch, wire *client.Wire, rewinds func() int64) (result.LimitTrial, error) {
 	began := time.Now()
 	if err := t.waitWarm(ctx, w); err != nil {
-		return result.Trial{}, err
+		return result.LimitTrial{}, err
 	}
 	warm := time.Since(began)
 	before, records, bytes, again := watch.Split(), w.Records(), w.Bytes(), rewinds()
 	read, written := wire.Read.Load(), wire.Written.Load()
 	opened := time.Now()
 	if err := pause(ctx, w, t.window); err != nil {
-		return result.Trial{}, err
+		return result.LimitTrial{}, err
 	}
-	trial := result.Trial{
+	trial := result.LimitTrial{Measured: result.Measured{
 		Warmup: warm, Window: time.Since(opened),
 		Records: w.Records() - records, Bytes: w.Bytes() - bytes, Rewinds: rewinds() - again,
-	}
+	}}
 	trial.Usage = observe.Between(before, watch.Split())
 	trial.Usage.WireRead, trial.Usage.WireWritten = wire.Read.Load()-read, wire.Written.Load()-written
 	return trial, nil

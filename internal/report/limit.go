@@ -134,7 +134,7 @@ func against(ratio result.Estimate) string {
 }
 
 // Setting writes a configuration in the words of a command line.
-func Setting(s result.Setting) string {
+func Setting(s result.ClientSetting) string {
 	parts := []string{fmt.Sprintf("%d connection%s", s.Connections, plural(s.Connections))}
 	keys := make([]string, 0, len(s.Properties))
 	for key := range s.Properties {

@@ -1,0 +1,134 @@
+package result
+
+import "time"
+
+// Measured is what one execution of one setting counted in its window.
+type Measured struct {
+	// Warmup came before the window and is in no figure.
+	Warmup time.Duration `json:"warmup_ns"`
+	Window time.Duration `json:"window_ns"`
+	// Records and Bytes (of keys and values) were counted in the window, each
+	// record once: acknowledged when producing, decoded when consuming.
+	Records int64 `json:"records"`
+	Bytes   int64 `json:"bytes"`
+	// Usage is that of the window.
+	Usage Usage `json:"usage"`
+	// Rewinds is how often reading began anew inside the window.
+	Rewinds int64 `json:"rewinds,omitempty"`
+	// Error is why there is no figure; empty when there is one.
+	Error string `json:"error,omitempty"`
+}
+
+// Rate is records per second in the window; 0 for an empty one.
+func (m Measured) Rate() float64 {
+	if m.Window <= 0 {
+		return 0
+	}
+	return float64(m.Records) / m.Window.Seconds()
+}
+
+// Megabytes is 10^6 bytes per second in the window.
+func (m Measured) Megabytes() float64 {
+	if m.Window <= 0 {
+		return 0
+	}
+	return float64(m.Bytes) / 1e6 / m.Window.Seconds()
+}
+
+// CPUNsPerRecord is the client's CPU time per record; 0 when it is not known.
+func (m Measured) CPUNsPerRecord() float64 {
+	if m.Records <= 0 || m.Usage.ClientCPU < 0 {
+		return 0
+	}
+	return m.Usage.ClientCPU * 1e9 / float64(m.Records)
+}
+
+// CPUsBusy is how many processors of the host were busy on average in the
+// window; -1 when it is not known.
+func (m Measured) CPUsBusy() float64 {
+	if m.Usage.Wall <= 0 || m.Usage.HostCPU < 0 {
+		return -1
+	}
+	return m.Usage.HostCPU / m.Usage.Wall.Seconds()
+}
+
+// Trial is one execution of a planned trial: a line of trials.jsonl.
+type Trial struct {
+	// Number is its place in the plan, from 0. A number is there more than once
+	// when an attempt was invalid and was repeated; Attempt counts from 1.
+	Number  int `json:"number"`
+	Attempt int `json:"attempt"`
+	// Session is the index of the sitting it was measured in (Run.Sessions).
+	Session int `json:"session"`
+	// Arm is the index of what was tried in Plan.Arms. Figures are compared
+	// within a Round alone. Stage names a part of an experiment that decides as
+	// it goes ("try", "confirm"); empty when there is one part.
+	Arm   int       `json:"arm"`
+	Round int       `json:"round"`
+	Stage string    `json:"stage,omitempty"`
+	Began time.Time `json:"began"`
+	Measured
+	// Cut says how the window's records were chosen: "settled" for all of the
+	// window; "bursts" from the start of its first burst to the start of its last,
+	// for a client that delivers in bursts.
+	Cut string `json:"cut"`
+	// Bins are the records counted in each BinWidth from the start of the trial,
+	// warm-up first.
+	BinWidth time.Duration `json:"bin_width_ns,omitempty"`
+	Bins     []int64       `json:"bins,omitempty"`
+	// Errors counts problems that the client went on from.
+	Errors int64 `json:"errors"`
+	// LatencyHDR is a histogram of nanoseconds in the V2 format of HdrHistogram,
+	// compressed, in base64: from intended send to acknowledgement when producing.
+	// Empty when there is none.
+	LatencyHDR string `json:"latency_hdr,omitempty"`
+	// Account is what became of every record of the trial, warm-up included.
+	Account Account `json:"account"`
+	// Conditions are the readings beside it that say whether it may count.
+	Conditions Conditions `json:"conditions"`
+	// Invalid says why it must not count: rules about Conditions that were fixed
+	// before, never about the outcome. Empty when it counts.
+	Invalid []string `json:"invalid,omitempty"`
+	// Notes are what a reader has to know about this trial.
+	Notes []string `json:"notes,omitempty"`
+	// InForce are the client's settings truly in force, in the library's own
+	// spelling; only in the first trial of an arm in a session.
+	InForce map[string]string `json:"in_force,omitempty"`
+}
+
+// Counts says whether the trial's figure may be used: it came to an end, and
+// its conditions were those of the session's calibration.
+func (t Trial) Counts() bool { return t.Error == "" && len(t.Invalid) == 0 }
+
+// Conditions are covariates of a trial: what the machine went through meanwhile.
+// What is not known on this system is -1 unless said otherwise.
+type Conditions struct {
+	// Steal is the share of all processors' time that the hypervisor took, 0…1.
+	Steal float64 `json:"steal_share"`
+	// Foreign is how many processors were busy on average with work that was
+	// neither the client's nor the broker's.
+	Foreign float64 `json:"foreign_cpus"`
+	// CanaryBefore and CanaryAfter are how long a fixed spin took before and after
+	// the trial, over its time in the calibration: 1 is as fast as then. 0 when
+	// there was none.
+	CanaryBefore float64 `json:"canary_before"`
+	CanaryAfter  float64 `json:"canary_after"`
+	// PressureCPU, PressureIO and PressureMemory are shares of the window in which
+	// some task waited for it, 0…1 (/proc/pressure).
+	PressureCPU    float64 `json:"pressure_cpu"`
+	PressureIO     float64 `json:"pressure_io"`
+	PressureMemory float64 `json:"pressure_memory"`
+	// ContextSwitches of the host in the window.
+	ContextSwitches int64 `json:"context_switches"`
+	// ClockStep is how far the wall clock moved beyond the monotonic one.
+	ClockStep time.Duration `json:"clock_step_ns"`
+	// Rebalances and LeaderChanges happened between the trial's start and end.
+	Rebalances    int64 `json:"rebalances"`
+	LeaderChanges int64 `json:"leader_changes"`
+	// Settled says that the host had come to rest before the trial began, within
+	// Settle.
+	Settle  time.Duration `json:"settle_ns"`
+	Settled bool          `json:"settled"`
+	// BrokerAge is how long ago the broker was started; 0 when it is not ours.
+	BrokerAge time.Duration `json:"broker_age_ns,omitempty"`
+}
