@@ -160,6 +160,10 @@ type Library interface {
 	Version() string
 	Consumer(ConsumeOptions) (Consumer, error)
 	Producer(ProduceOptions) (Producer, error)
+	// CheckConsumer and CheckProducer say whether the profile and the properties can
+	// be honoured, as far as that is known before anything is made or connected.
+	CheckConsumer(Options) error
+	CheckProducer(Options) error
 	// Outcome says what is known of a record whose send ended with err.
 	Outcome(err error) Outcome
 }

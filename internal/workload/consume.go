@@ -38,6 +38,10 @@ type Consume struct {
 	// batch's first record to now: end-to-end latency, one sample a batch.
 	Latency *latency.Recorder
 
+	// Handle, if not nil, makes for each consumer what is done with a batch once it
+	// was accounted: the work of the application.
+	Handle func() func(client.Batch)
+
 	// Watch, if not nil, reads what the run uses.
 	Watch *observe.Watch
 
@@ -153,6 +157,9 @@ func StartConsume(ctx context.Context, spec Consume) (*Consuming, error) {
 
 func (c *Consuming) addMember(i int) error {
 	m := &member{consuming: c, index: i, readers: map[int32]*partition{}}
+	if c.spec.Handle != nil {
+		m.handle = c.spec.Handle()
+	}
 	options := c.spec.Options
 	options.Events = m
 	if options.Group == "" {
@@ -197,6 +204,9 @@ func (c *Consuming) Rewinds() int64 { return c.rewinds.Load() }
 
 // Batches is the number of batches handed out so far.
 func (c *Consuming) Batches() int64 { return c.batches.Load() }
+
+// Settings are the properties truly in force, in the library's own spelling.
+func (c *Consuming) Settings() map[string]string { return c.settings }
 
 // Stop ends the reading, lets every consumer commit and leave within the bound
 // of ctx, and says what the run came to. The error is the first one that ended
@@ -266,6 +276,7 @@ type member struct {
 	assigned  int // partitions dealt to it (Assign)
 	left      int // of these, how many have not reached Until in this pass
 	joined    bool
+	handle    func(client.Batch) // nil: nothing is done with batches
 }
 
 // partition is what a member keeps of each partition it reads.
@@ -309,6 +320,9 @@ func (m *member) take(b client.Batch) {
 	b.Each(p.see)
 	next := p.reader.Next()
 	p.reader.End()
+	if m.handle != nil {
+		m.handle(b)
+	}
 	m.consuming.took()
 	if p.sent > 1 {
 		m.consuming.spec.Latency.Observe(time.Duration(time.Now().UnixNano() - p.sent))

@@ -49,10 +49,27 @@ type Producing struct {
 	settings map[string]string
 	claimed  atomic.Int64 // records that threads have taken to send
 	stopping atomic.Bool
+	draining atomic.Bool
 
 	mu         sync.Mutex
 	errors     map[string]int64 // why records were not acknowledged
 	firstError error
+}
+
+// Promised says what a producer of these settings promises of its records, for their
+// stamps: which acknowledgement, and whether a retry cannot append twice.
+func Promised(library client.Library, profile client.Profile, properties map[string]string) (audit.Acks, bool) {
+	acks := map[string]audit.Acks{"0": audit.AcksNone, "1": audit.AcksLeader}
+	for _, key := range []string{"acks", "request.required.acks"} {
+		if a, ok := acks[properties[key]]; ok {
+			return a, false
+		}
+	}
+	// franz-go is idempotent unless told otherwise; librdkafka is where our tuned
+	// profile makes it so.
+	idempotent, set := properties["enable.idempotence"]
+	byItself := library.Name() == "franz" || profile == client.Tuned
+	return audit.AcksAll, idempotent == "true" || !set && byItself
 }
 
 // Acks is what was acknowledged over some part of a run.
@@ -215,6 +232,21 @@ func (p *Producing) merge(of func(*thread) *latency.Recorder) *latency.Histogram
 		parts[i] = of(t).Read()
 	}
 	return latency.Merge(parts...)
+}
+
+// Settings are the properties truly in force, in the library's own spelling.
+func (p *Producing) Settings() map[string]string { return p.settings }
+
+// Drain ends the sending and waits until everything sent is answered; when ctx
+// ends before that, its cause is returned and Stop gives up the rest.
+func (p *Producing) Drain(ctx context.Context) error {
+	p.draining.Store(true)
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Stop ends the sending, waits within the bound of ctx until what was sent is

@@ -89,20 +89,33 @@ func (p *Profile) Steady() (Span, Cut) {
 // bursts gives the span from the first burst's start to the last one's, when
 // enough of the bins between first and last are empty.
 func (p *Profile) bursts(first, last int) (Span, bool) {
-	empty, lastStart := 0, first
-	for i := first; i < last; i++ {
-		if p.points[i+1].records > p.points[i].records {
-			continue
-		}
-		empty++
-		if i+2 <= last && p.points[i+2].records > p.points[i+1].records {
-			lastStart = i + 1
-		}
+	counts := make([]int64, 0, last-first+1)
+	for i := first; i <= last && i < len(p.points); i++ {
+		counts = append(counts, p.points[i].records)
 	}
-	if empty < 2 || 10*empty < last-first || lastStart == first {
+	starts, ok := BurstStarts(counts)
+	if !ok {
 		return Span{}, false
 	}
-	return p.span(first, lastStart), true
+	return p.span(first, first+starts[len(starts)-1]), true
+}
+
+// BurstStarts looks at counts that only grow, read at equal distances, and gives the
+// indexes from which they grow after a pause. ok says that there are such starts and
+// that a tenth of the steps or more are empty: what delivers does so in bursts.
+func BurstStarts(counts []int64) (starts []int, ok bool) {
+	empty, paused := 0, false
+	for i := range len(counts) - 1 {
+		grows := counts[i+1] > counts[i]
+		switch {
+		case !grows:
+			empty++
+		case paused:
+			starts = append(starts, i)
+		}
+		paused = !grows
+	}
+	return starts, len(starts) > 0 && empty >= 2 && 10*empty >= len(counts)-1
 }
 
 func within(a, b, margin float64) bool {

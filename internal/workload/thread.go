@@ -136,7 +136,7 @@ func (t *thread) due(began time.Time, number, now int64) int64 {
 // take claims the next few records of the run; 0 when none are left.
 func (t *thread) take() int64 {
 	p := t.producing
-	if p.ctx.Err() != nil {
+	if p.ctx.Err() != nil || p.draining.Load() {
 		return 0
 	}
 	if p.spec.Records <= 0 {

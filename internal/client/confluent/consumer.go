@@ -51,15 +51,11 @@ type consumer struct {
 // Consumer makes a member of a group or a reader of assigned partitions. An
 // error names the property that is wrong; brokers are not waited for.
 func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
-	tuned, err := preset(o.Profile, consumeTuned)
-	if err != nil {
-		return nil, err
-	}
 	set, err := start(o)
 	if err != nil {
 		return nil, err
 	}
-	d, err := newDraft(consuming, set, tuned, o.Properties)
+	d, err := profiled(consuming, set, consumeTuned, o.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +75,25 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 		return nil, errors.Join(fmt.Errorf("cannot begin to read topic %q: %w", o.Topic, err), c.kafka.Close())
 	}
 	return c, nil
+}
+
+// profiled is the profile with the properties over it, over what is needed.
+func profiled(s side, needed map[string]string, tuned []client.Preset, o client.Options) (*draft, error) {
+	profile, err := preset(o.Profile, tuned)
+	if err != nil {
+		return nil, err
+	}
+	return newDraft(s, needed, profile, o.Properties)
+}
+
+func (library) CheckConsumer(o client.Options) error {
+	_, err := profiled(consuming, needed(o), consumeTuned, o)
+	return err
+}
+
+func (library) CheckProducer(o client.Options) error {
+	_, err := profiled(producing, needed(o), produceTuned, o)
+	return err
 }
 
 // start is what the options need to be set.

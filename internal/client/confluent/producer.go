@@ -63,11 +63,7 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 	if o.RecordSize < 0 {
 		return nil, fmt.Errorf("a record cannot have %d bytes", o.RecordSize)
 	}
-	tuned, err := preset(o.Profile, produceTuned)
-	if err != nil {
-		return nil, err
-	}
-	d, err := newDraft(producing, needed(o.Options), tuned, o.Properties)
+	d, err := profiled(producing, needed(o.Options), produceTuned, o.Options)
 	if err != nil {
 		return nil, err
 	}

@@ -54,12 +54,8 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 	if o.Group != "" {
 		kind |= grouping
 	}
-	d := newDraft(kind)
-	tuned, err := preset(o.Profile, consumeTuned)
+	d, err := consumeDraft(kind, o.Options)
 	if err != nil {
-		return nil, err
-	}
-	if err := d.apply(tuned, o.Properties); err != nil {
 		return nil, err
 	}
 	mine, err := start(o)
@@ -79,6 +75,22 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// consumeDraft is the profile with the properties over it.
+func consumeDraft(kind side, o client.Options) (*draft, error) {
+	tuned, err := preset(o.Profile, consumeTuned)
+	if err != nil {
+		return nil, err
+	}
+	d := newDraft(kind)
+	return d, d.apply(tuned, o.Properties)
+}
+
+// CheckConsumer takes what a member of a group can have.
+func (library) CheckConsumer(o client.Options) error {
+	_, err := consumeDraft(consuming|grouping, o)
+	return err
 }
 
 // start is the topic, and where to start in it.

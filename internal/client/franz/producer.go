@@ -62,15 +62,8 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 	if o.RecordSize < 0 {
 		return nil, fmt.Errorf("a record cannot have %d bytes", o.RecordSize)
 	}
-	d := newDraft(producing)
-	tuned, err := preset(o.Profile, produceTuned)
+	d, err := produceDraft(o.Options)
 	if err != nil {
-		return nil, err
-	}
-	if err := d.apply(tuned, o.Properties); err != nil {
-		return nil, err
-	}
-	if err := d.settleAcks(); err != nil {
 		return nil, err
 	}
 	p := &producer{draft: d, topic: o.Topic, size: o.RecordSize, acked: o.Acked, watch: newWatch(o.Brokers, nil), room: make(chan struct{}, 1)}
@@ -87,6 +80,24 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 		p.checkReached()
 	})
 	return p, nil
+}
+
+// produceDraft is the profile with the properties over it.
+func produceDraft(o client.Options) (*draft, error) {
+	tuned, err := preset(o.Profile, produceTuned)
+	if err != nil {
+		return nil, err
+	}
+	d := newDraft(producing)
+	if err := d.apply(tuned, o.Properties); err != nil {
+		return nil, err
+	}
+	return d, d.settleAcks()
+}
+
+func (library) CheckProducer(o client.Options) error {
+	_, err := produceDraft(o)
+	return err
 }
 
 // settleAcks makes acks, idempotence and requests in flight agree, as kgo

@@ -21,14 +21,25 @@ func (library) Name() string    { return "none" }
 func (library) Version() string { return "none, records are discarded" }
 
 // Consumer always refuses.
-func (library) Consumer(client.ConsumeOptions) (client.Consumer, error) {
-	return nil, errors.New("the client \"none\" reaches no broker and has nothing to consume; take franz")
+func (l library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
+	return nil, l.CheckConsumer(o.Options)
 }
 
-// Producer refuses properties, since it can honour none.
-func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
+func (library) CheckConsumer(client.Options) error {
+	return errors.New("the client \"none\" reaches no broker and has nothing to consume; take franz")
+}
+
+// CheckProducer refuses properties, since it can honour none.
+func (library) CheckProducer(o client.Options) error {
 	for key := range o.Properties {
-		return nil, client.UnknownProperty("none", key, nil)
+		return client.UnknownProperty("none", key, nil)
+	}
+	return nil
+}
+
+func (l library) Producer(o client.ProduceOptions) (client.Producer, error) {
+	if err := l.CheckProducer(o.Options); err != nil {
+		return nil, err
 	}
 	if o.RecordSize < 0 {
 		return nil, errors.New("a record cannot have a negative number of bytes")
