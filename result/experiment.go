@@ -74,11 +74,13 @@ type RowTrial struct {
 	Round            int     `json:"round"`
 	Stage            string  `json:"stage,omitempty"`
 	RecordsPerSecond float64 `json:"records_per_second"`
-	CPUNsPerRecord   float64 `json:"cpu_ns_per_record"`
-	WarmupSeconds    float64 `json:"warmup_seconds"`
-	WindowSeconds    float64 `json:"window_seconds"`
-	Cut              string  `json:"cut"`
-	Rewinds          int64   `json:"rewinds,omitempty"`
+	// MegabytesPerSecond is 10^6 bytes of keys and values.
+	MegabytesPerSecond float64 `json:"megabytes_per_second"`
+	CPUNsPerRecord     float64 `json:"cpu_ns_per_record"`
+	WarmupSeconds      float64 `json:"warmup_seconds"`
+	WindowSeconds      float64 `json:"window_seconds"`
+	Cut                string  `json:"cut"`
+	Rewinds            int64   `json:"rewinds,omitempty"`
 	// Rates are records per second in each BinSeconds from the trial's start on.
 	BinSeconds float64    `json:"bin_seconds,omitempty"`
 	Rates      []float64  `json:"rates,omitempty"`

@@ -8,6 +8,8 @@ const LimitSchema = "redline.limit/v1"
 // failed.
 type LimitReport struct {
 	Header
+	// Run is the id of the stored run; empty when none was begun.
+	Run      string     `json:"run"`
 	Limit    Limit      `json:"limit"`
 	Usage    LimitUsage `json:"usage"`
 	Workload Workload   `json:"workload"`

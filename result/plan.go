@@ -118,6 +118,8 @@ type Plan struct {
 	// FillBytes is how much is written for reading, at most, of values in each
 	// topic.
 	FillBytes int64 `json:"fill_bytes"`
+	// FillTime bounds how long each topic is filled; 0 is 10 s.
+	FillTime time.Duration `json:"fill_time_ns,omitempty"`
 	// Margin is the largest difference, as a share, that counts as none.
 	Margin float64 `json:"margin"`
 	// Thresholds are gates on the rows, such as
@@ -131,8 +133,13 @@ type Plan struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
+// ArmOpen is the arm of a planned trial that is decided by the trials before it, as
+// in a later stage of a limit.
+const ArmOpen = -1
+
 // Planned is a trial that is to be run: its place is its number.
 type Planned struct {
+	// Arm is an index of Plan.Arms, or ArmOpen.
 	Arm   int    `json:"arm"`
 	Round int    `json:"round"`
 	Stage string `json:"stage,omitempty"`

@@ -68,6 +68,9 @@ type Trial struct {
 	Stage string    `json:"stage,omitempty"`
 	Began time.Time `json:"began"`
 	Measured
+	// Topic was read or written; Held is how many records it held when it was read.
+	Topic string `json:"topic"`
+	Held  int64  `json:"held,omitempty"`
 	// Cut says how the window's records were chosen: "settled" for all of the
 	// window; "bursts" from the start of its first burst to the start of its last,
 	// for a client that delivers in bursts.

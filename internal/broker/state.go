@@ -188,9 +188,28 @@ func readFolders(parent string) ([]*folder, error) {
 	return folders, nil
 }
 
-// sweep cleans away what dead owners left: their processes that still run, their
-// data, their folders. One sweep at a time.
-func sweep(ctx context.Context) error {
+// StateFolder is where redline notes what it has started: $REDLINE_STATE, or redline
+// under $XDG_STATE_HOME or ~/.local/state.
+func StateFolder() (string, error) { return stateDir() }
+
+// Sweep cleans away what dead owners left: their processes that still run, their
+// data, their folders. It says in words what was removed. Every Start does the same.
+func Sweep(ctx context.Context) ([]string, error) {
+	var removed []string
+	err := sweepEach(ctx, func(f *folder) {
+		what := "broker " + filepath.Base(f.dir)
+		if f.state.Kafka != "" {
+			what += " (" + f.state.Kafka + ")"
+		}
+		removed = append(removed, what+", whose owner had gone")
+	})
+	return removed, err
+}
+
+func sweep(ctx context.Context) error { return sweepEach(ctx, func(*folder) {}) }
+
+// sweepEach calls each for every folder that goes. One sweep at a time.
+func sweepEach(ctx context.Context, each func(*folder)) error {
 	parent, err := brokersDir()
 	if err != nil {
 		return err
@@ -209,6 +228,7 @@ func sweep(ctx context.Context) error {
 	}
 	for _, f := range folders {
 		if f.abandoned() {
+			each(f)
 			for _, p := range f.state.Processes {
 				killProcess(p)
 			}

@@ -23,6 +23,8 @@ type connectFlags struct {
 	timeout time.Duration
 	// kafkaVersion and data say more about --kafka.
 	kafkaVersion, data string
+	// brokerProperties are set by an experiment, not by a flag.
+	brokerProperties map[string]string
 }
 
 // bootstrapEnv is the environment's word for -b.
@@ -93,6 +95,15 @@ func (s *session) recognize() {
 	}
 }
 
+// asPlanned points the flags at the Kafka of a plan: one to start, or addresses.
+func (f *connectFlags) asPlanned(kafka string) {
+	if _, _, err := broker.ParseKind(kafka); err == nil {
+		f.kafka = kafka
+		return
+	}
+	f.bootstrap = kafka
+}
+
 // locate sets the addresses, and the broker when one is to be started.
 func (f *connectFlags) locate(ctx context.Context, p *Process, s *session) error {
 	if f.kafka != "" {
@@ -122,7 +133,7 @@ func (f *connectFlags) start(ctx context.Context, p *Process, s *session) error 
 		return usagef("--kafka: %w", err)
 	}
 	s.Broker, err = broker.Start(ctx, broker.Config{
-		Kind: kind, Nodes: nodes, Version: f.kafkaVersion, DataDir: f.data,
+		Kind: kind, Nodes: nodes, Version: f.kafkaVersion, DataDir: f.data, Properties: f.brokerProperties,
 		Say: func(line string) { fmt.Fprintln(p.Stderr, line) },
 	})
 	if err != nil {

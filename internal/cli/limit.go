@@ -5,21 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"redline/internal/analysis"
 	"redline/internal/client/libraries"
 	"redline/internal/experiment"
-	"redline/internal/observe"
 	"redline/internal/report"
-	"redline/internal/term"
+	"redline/internal/runs"
 	"redline/result"
 )
 
 // limitFlags are what `redline limit` takes.
 type limitFlags struct {
 	connectFlags
+	storeFlags
 	topic      string
 	time       time.Duration
 	size       int
@@ -46,7 +48,8 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), p) },
 	}
 	flags := cmd.Flags()
-	f.add(cmd)
+	f.connectFlags.add(cmd)
+	f.storeFlags.add(cmd)
 	flags.StringVar(&f.topic, "topic", "", "existing topic to consume; nothing is written then")
 	flags.DurationVar(&f.time, "time", experiment.DefaultTime, "how long to measure; less makes the figures less sure")
 	flags.IntVar(&f.size, "record-size", 100, "bytes of each value")
@@ -96,7 +99,7 @@ func (f *limitFlags) run(ctx context.Context, p *Process) error {
 }
 
 func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitReport) (err error) {
-	s, err := f.open(ctx, p)
+	s, err := f.connectFlags.open(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -106,28 +109,62 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 	}
 	r.Environment = s.environment()
 	r.Warnings = append(r.Warnings, notes(s)...)
+	r.Workload = result.Workload{Topic: f.topic, Partitions: int(f.partitions), RecordBytes: f.size}
 	if f.output != "json" {
-		fmt.Fprintln(p.Stdout, report.LimitHead(r.Environment, result.Workload{RecordBytes: f.size, Partitions: int(f.partitions)}))
+		fmt.Fprintln(p.Stdout, report.LimitHead(r.Environment, r.Workload))
 	}
-	library, err := libraries.Open("franz")
+	folder, err := f.storeFlags.open(p)
 	if err != nil {
 		return err
 	}
-	live := experiment.NewLive(library.Name())
-	stopMetrics, err := serveMetrics(ctx, p, f.listen, live)
+	writer, err := folder.Create(f.plan(s))
 	if err != nil {
 		return err
 	}
-	defer stopMetrics()
-	display := term.New(p.Stderr, p.StderrTTY, p.Getenv)
-	defer display.Close()
-	ctx, cancel := withBroker(ctx, s)
-	defer cancel()
-	return accountFailure(experiment.RunLimit(ctx, experiment.Limit{
-		Cluster: s.Cluster, Brokers: s.Brokers, BrokerPIDs: s.pids(), Library: library,
-		Topic: f.topic, Partitions: f.partitions, RecordSize: f.size,
-		FillBytes: fillBytes(s), Time: f.time, Seed: rand.Uint64(), Display: display, Live: live,
-	}, r))
+	defer writer.Close()
+	fmt.Fprintf(p.Stderr, "run %s\n", writer.Dir())
+	run := experiment.Run{Topic: f.topic, Open: func(context.Context, result.Arm) (*experiment.Place, error) { return s.place(), nil }}
+	err = carry(ctx, p, f.listen, "limit", writer, nil, run)
+	return errors.Join(err, f.tell(p, folder, writer, r, err))
+}
+
+// plan says how the limit is looked for.
+func (f *limitFlags) plan(s *session) result.Plan {
+	fill := int64(mostFill)
+	if s.storage() == "memory" {
+		fill = memoryFill()
+	}
+	kafka := f.kafka
+	if kafka == "" {
+		kafka = strings.Join(s.Brokers, ",")
+	}
+	return experiment.Limit{
+		Client: "franz", Partitions: int(f.partitions), RecordSize: f.size, FillBytes: fill, Time: f.time,
+		ReadOnly: f.topic != "", Seed: rand.Uint64(), Created: time.Now().UTC(), Kafka: kafka,
+	}.Plan()
+}
+
+// tell fills in what the stored trials came to, and leaves the page beside them.
+func (f *limitFlags) tell(p *Process, folder *runs.Folder, writer *runs.Writer, r *result.LimitReport, cause error) error {
+	stored, err := folder.Read(writer.ID())
+	if err != nil {
+		return err
+	}
+	analysis.Limit(stored, r)
+	r.Run = writer.ID()
+	if len(stored.Trials) == 0 {
+		return nil
+	}
+	page := analysis.Report(stored, r.Version, 0)
+	if cause == nil {
+		cause = analysis.Unreached(stored)
+		err = cause
+	}
+	if cause != nil {
+		text := sentence(cause)
+		page.Error = &text
+	}
+	return errors.Join(err, writePage(writer, page))
 }
 
 // accountFailure gives a broken account its exit code.
@@ -152,32 +189,4 @@ func notes(s *session) []string {
 		notes = append(notes, fmt.Sprintf("the %s client is left out of this build: %s", name, why))
 	}
 	return notes
-}
-
-// withBroker ends the context when the broker that we started dies.
-func withBroker(ctx context.Context, s *session) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	if died := s.died(); died != nil {
-		go func() {
-			select {
-			case <-died:
-				cancel(s.Broker.Err())
-			case <-ctx.Done():
-			}
-		}()
-	}
-	return ctx, func() { cancel(nil) }
-}
-
-// fillBytes bounds what is written for reading: an embedded broker keeps it in
-// memory, another one on a disk that we may not be able to see.
-func fillBytes(s *session) int64 {
-	const most = 1200 << 20
-	if s.storage() != "memory" {
-		return most
-	}
-	if free := observe.FreeMemory(); free > 0 {
-		return min(most/3, free/6)
-	}
-	return most / 4
 }

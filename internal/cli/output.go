@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"redline/internal/observe"
+	"redline/internal/report"
 	"redline/internal/workload"
 	"redline/result"
 )
@@ -20,6 +23,39 @@ func addOutput(cmd *cobra.Command, output *string) {
 func checkOutput(output string) error {
 	if output != "text" && output != "json" {
 		return usagef("-o %s: the output is text or json", output)
+	}
+	return nil
+}
+
+// formats are those of what an experiment found.
+var formats = []string{"text", "json", "md", "csv", "html", "benchfmt"}
+
+func addFormats(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "text", "how to print the result: "+strings.Join(formats, ", "))
+}
+
+func checkFormats(output string) error {
+	if !slices.Contains(formats, output) {
+		return usagef("-o %s: the output is one of %s", output, strings.Join(formats, ", "))
+	}
+	return nil
+}
+
+// printExperiment prints what an experiment found.
+func printExperiment(p *Process, output string, r result.ExperimentReport) error {
+	switch output {
+	case "json":
+		return printJSON(p.Stdout, r)
+	case "md":
+		report.ExperimentMarkdown(p.Stdout, r)
+	case "csv":
+		return report.ExperimentCSV(p.Stdout, r)
+	case "html":
+		return report.HTML(p.Stdout, r)
+	case "benchfmt":
+		return report.Benchfmt(p.Stdout, r)
+	default:
+		report.Experiment(p.Stdout, r)
 	}
 	return nil
 }

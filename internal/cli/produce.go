@@ -209,7 +209,7 @@ func (pr *producing) prepareTopic(ctx context.Context) (int32, error) {
 }
 
 func (pr *producing) produce(ctx context.Context, partitions int32) error {
-	acks, idempotent := pr.acknowledged()
+	acks, idempotent := workload.Promised(pr.library, client.Profile(pr.profile), pr.properties)
 	run := rand.Uint32()
 	source, err := payload.New(payload.Config{
 		Size: pr.size, Kind: payload.Kind(pr.payload), File: pr.payloadFile,
@@ -261,21 +261,6 @@ func (pr *producing) produce(ctx context.Context, partitions int32) error {
 	}
 	pr.finish(bound, source, produced, before)
 	return pr.judge(produced, cause, err)
-}
-
-// acknowledged says what the stamps have to tell of how records were sent.
-func (pr *producing) acknowledged() (audit.Acks, bool) {
-	acks := map[string]audit.Acks{"0": audit.AcksNone, "1": audit.AcksLeader}
-	for _, key := range []string{"acks", "request.required.acks"} {
-		if a, ok := acks[pr.properties[key]]; ok {
-			return a, false
-		}
-	}
-	// franz-go is idempotent unless told otherwise; librdkafka is where our tuned
-	// profile makes it so.
-	idempotent, set := pr.properties["enable.idempotence"]
-	byItself := pr.library.Name() == "franz" || pr.profile == string(client.Tuned)
-	return audit.AcksAll, idempotent == "true" || !set && byItself
 }
 
 func (pr *producing) brokers() []string {

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"redline/internal/plan"
 )
 
 // run parses the arguments, runs the command and prints its error.
@@ -26,9 +29,24 @@ func run(ctx context.Context, p *Process) int {
 		if !out.used && wantsJSON(p.Args) {
 			err = errors.Join(err, printJSON(p.Stdout, newDocument(errorSchema, err)))
 		}
-		fmt.Fprintln(p.Stderr, "redline: "+sentence(err))
+		for _, line := range lines(err) {
+			fmt.Fprintln(p.Stderr, "redline: "+line)
+		}
 	}
 	return exitCode(ctx, err)
+}
+
+// lines are what is printed of an error: one, but for a file with many mistakes.
+func lines(err error) []string {
+	var problems *plan.Problems
+	if !errors.As(err, &problems) {
+		return []string{sentence(err)}
+	}
+	var all []string
+	for line := range strings.Lines(problems.Error()) {
+		all = append(all, sentence(errors.New(strings.TrimSuffix(line, "\n"))))
+	}
+	return all
 }
 
 // errorSchema is that of the one JSON object of a command that ended before it
@@ -102,7 +120,9 @@ Flags without a command are those of "redline consume".`,
 	}
 	f.add(root)
 	root.AddCommand(
-		newLimitCommand(p), newProduceCommand(p), newConsumeCommand(p),
+		newLimitCommand(p), newRunCommand(p), newSuitesCommand(p), newReportCommand(p), newHistoryCommand(p),
+		newCompareCommand(p), newAACommand(p), newTrialCommand(p), newCleanCommand(p),
+		newSchemaCommand(p), newProduceCommand(p), newConsumeCommand(p),
 		newTopicCommand(p), newGroupCommand(p), newBrokerCommand(p), newVersionCommand(p),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })

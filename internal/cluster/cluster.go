@@ -238,6 +238,16 @@ func (c *Cluster) Client() *kgo.Client { return c.client }
 // resolves to a loopback address: the load stays on this machine.
 func (c *Cluster) IsLoopback() bool { return c.loopback }
 
+// Ping asks whether the cluster still answers. The error is classified.
+func (c *Cluster) Ping(ctx context.Context) error {
+	ctx, cancel := c.action(ctx)
+	defer cancel()
+	if err := c.client.Ping(ctx); err != nil {
+		return c.explain(ctx, "asking the cluster whether it is there", err)
+	}
+	return nil
+}
+
 // Close ends every connection and goroutine.
 func (c *Cluster) Close() { c.client.Close() }
 

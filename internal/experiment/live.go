@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"redline/internal/monitor"
@@ -9,18 +11,26 @@ import (
 
 // Live is what the trials of an experiment have done so far, a trial at a time.
 type Live struct {
-	client                              string
+	role, client                        string
 	acked, ackedBytes, once, onceBytes  atomic.Int64
 	lost, duplicated, reordered, failed atomic.Int64
 }
 
-// NewLive makes one for the trials of a client library.
-func NewLive(client string) *Live { return &Live{client: client} }
+// NewLive makes one for the trials of a command, with the clients of a plan.
+func NewLive(role string, p result.Plan) *Live {
+	var clients []string
+	for _, arm := range p.Arms {
+		if !slices.Contains(clients, arm.Client) {
+			clients = append(clients, arm.Client)
+		}
+	}
+	return &Live{role: role, client: strings.Join(clients, ",")}
+}
 
 // Snapshot makes Live the monitor's source.
 func (l *Live) Snapshot() monitor.Snapshot {
 	return monitor.Snapshot{
-		Role: "limit", Client: l.client, Lag: -1, WireRead: -1, WireWritten: -1,
+		Role: l.role, Client: l.client, Lag: -1, WireRead: -1, WireWritten: -1,
 		ProducedRecords: l.acked.Load(), ProducedBytes: l.ackedBytes.Load(),
 		ConsumedRecords: l.once.Load(), ConsumedBytes: l.onceBytes.Load(),
 		Lost: l.lost.Load(), Duplicated: l.duplicated.Load(), Reordered: l.reordered.Load(),

@@ -2,8 +2,11 @@ package observe
 
 import (
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/shirou/gopsutil/v4/disk"
 
 	"redline/result"
 )
@@ -24,6 +27,22 @@ func Environment() result.Environment {
 		e.CPU += fmt.Sprintf(" (quota of %.3g CPUs)", q)
 	}
 	return e
+}
+
+// FreeDisk is how many bytes can be written where path is, or where its closest
+// folder that exists is; 0 when that cannot be told.
+func FreeDisk(path string) int64 {
+	for {
+		usage, err := disk.Usage(path)
+		if err == nil {
+			return int64(usage.Free)
+		}
+		parent := filepath.Dir(path)
+		if parent == path {
+			return 0
+		}
+		path = parent
+	}
 }
 
 // version is the module version that this program was built from, or "devel"

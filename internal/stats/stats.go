@@ -1,6 +1,20 @@
 // Package stats turns samples into estimates that say how sure they are:
-// samples enter, a result.Estimate leaves. It is pure: no clock, no
-// randomness, no input or output.
+// samples enter, a result.Estimate leaves. It is pure: no clock, no input or
+// output, and randomness only from a seed, so that the same samples give the same
+// estimate.
+//
+// Which function for what:
+//   - Median for one setting.
+//   - Paired for two settings tried round by round: what the rounds have in common,
+//     the drift of the machine, cancels. Holm over all comparisons of a report, then
+//     Verdict.
+//   - Unpaired, then Widen, then Verdict, for two runs made apart.
+//   - Rounds and PairsFor to plan how often to try, Power for what that will find.
+//   - Scaling for a law of throughput over the number of instances.
+//   - Steady and Changes for the rate within one trial.
+//
+// Bins of one trial follow each other and are no sample: never give them to Median.
+// What each interval was found to cover stands in docs/statistics.md.
 package stats
 
 import (
@@ -36,37 +50,18 @@ func Median(values []float64) result.Estimate {
 	return result.Estimate{Low: s.Lo, Median: s.Center, High: s.Hi, Confidence: s.Confidence, N: len(values)}
 }
 
-// extreme stands for the ratio to nothing, or of nothing: its place in the order
-// is all that an order statistic needs.
-const extreme = 1e9
-
 // Ratio is the median of the ratios a[i]/b[i] of paired values with its
 // order-statistic interval: what the pairs have in common, the drift of the
 // machine, cancels. A pair of which one value is 0 counts as a ratio beyond all
 // others; of two zeros there is no ratio, they are left out, and a warning counts
 // them. It panics when a and b differ in length, which is a mistake of the caller.
 func Ratio(a, b []float64) result.Estimate {
-	if len(a) != len(b) {
-		panic(fmt.Sprintf("stats: %d values paired with %d", len(a), len(b)))
-	}
-	logs := make([]float64, 0, len(a))
-	for i := range a {
-		switch {
-		case a[i] > 0 && b[i] > 0:
-			logs = append(logs, math.Log(a[i]/b[i]))
-		case a[i] > 0:
-			logs = append(logs, math.Log(extreme))
-		case b[i] > 0:
-			logs = append(logs, -math.Log(extreme))
-		}
-	}
+	logs, left := logRatios(a, b)
 	e := Median(logs)
 	if e.N > 0 {
 		e.Low, e.Median, e.High = math.Exp(e.Low), math.Exp(e.Median), math.Exp(e.High)
 	}
-	if left := len(a) - len(logs); left > 0 {
-		e.Warnings = append(e.Warnings, fmt.Sprintf("%d pairs of nothing were left out", left))
-	}
+	e.Warnings = append(e.Warnings, left...)
 	return e
 }
 

@@ -42,6 +42,9 @@ type Display struct {
 
 	open  []*Phase // the last one is on the terminal's line
 	shown bool     // a progress line stands without its end of line
+
+	panel      []string // lines that stand below what was printed
+	panelDrawn time.Time
 }
 
 // New shows on w, which is a terminal or not. From the environment come TERM
@@ -95,14 +98,18 @@ func (d *Display) Print(line string) {
 func (d *Display) Close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.shown {
+	if d.shown || len(d.panel) > 0 {
 		d.write("\n")
 	}
-	d.shown, d.open = false, nil
+	d.shown, d.open, d.panel = false, nil, nil
 }
 
 // line writes a whole line and puts the progress line back below it.
 func (d *Display) line(s string) {
+	if len(d.panel) > 0 {
+		d.write(d.unpanel() + s + "\n" + strings.Join(d.panel, "\n"))
+		return
+	}
 	if !d.shown {
 		d.write(s + "\n")
 		return

@@ -1,0 +1,195 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"redline/internal/analysis"
+	"redline/internal/broker"
+	"redline/internal/experiment"
+	"redline/internal/journal"
+	"redline/internal/observe"
+	"redline/internal/report"
+	"redline/internal/runs"
+	"redline/result"
+)
+
+// reportFlags are what `redline report` takes.
+type reportFlags struct {
+	storeFlags
+	margin, output string
+}
+
+func newReportCommand(p *Process) *cobra.Command {
+	var f reportFlags
+	cmd := &cobra.Command{
+		Use:   "report [ID]",
+		Short: "Print what a stored run found",
+		Long: `Print what a stored run found, computed anew from its trials. Without an ID it is the
+latest run. -o html prints one page with charts that needs no network.`,
+		Example: "  redline report\n  redline report 20261124-120000-seed -o html > seed.html",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return f.run(p, append(args, "")[0])
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&f.margin, "margin", "", "the largest difference that counts as none (default: the question's)")
+	addFormats(cmd, &f.output)
+	return cmd
+}
+
+func (f *reportFlags) run(p *Process, id string) error {
+	if err := checkFormats(f.output); err != nil {
+		return err
+	}
+	margin, err := percent(f.margin)
+	if err != nil {
+		return usagef("--margin %s: %w", f.margin, err)
+	}
+	stored, err := f.read(p, id)
+	if err != nil {
+		return err
+	}
+	return printExperiment(p, f.output, analysis.Report(stored, observe.Environment().Redline, margin))
+}
+
+// read gives a stored run; the latest when id is empty.
+func (f *storeFlags) read(p *Process, id string) (result.Run, error) {
+	dir, id := runs.Find(f.folder(p), id)
+	folder, err := runs.Existing(dir)
+	if err != nil {
+		return result.Run{}, err
+	}
+	if id == "" {
+		summaries, err := folder.List()
+		if err != nil {
+			return result.Run{}, err
+		}
+		if len(summaries) == 0 {
+			return result.Run{}, fmt.Errorf("there is no run in %s yet: \"redline run seed\" makes one", dir)
+		}
+		id = summaries[0].ID
+	}
+	return folder.Read(id)
+}
+
+// writePage leaves the page of a report beside its run.
+func writePage(w *runs.Writer, r result.ExperimentReport) error {
+	var page bytes.Buffer
+	if err := report.HTML(&page, r); err != nil {
+		return err
+	}
+	return w.WriteFile("report.html", page.Bytes())
+}
+
+const historySchema = "redline.history/v1"
+
+// historyAnswer lists the stored runs, newest first.
+type historyAnswer struct {
+	document
+	Runs []runs.Summary `json:"runs"`
+}
+
+func newHistoryCommand(p *Process) *cobra.Command {
+	var f storeFlags
+	var output string
+	cmd := &cobra.Command{
+		Use:     "history",
+		Short:   "List the stored runs, newest first",
+		Example: "  redline history\n  redline history --runs /srv/redline -o json",
+		Args:    noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			var summaries []runs.Summary
+			folder, err := runs.Existing(f.folder(p))
+			if err == nil {
+				summaries, err = folder.List()
+			}
+			return printAnswer(p, output, historySchema, err, func(w io.Writer) { report.History(w, summaries) },
+				func(d document) any { return historyAnswer{d, append([]runs.Summary{}, summaries...)} })
+		},
+	}
+	f.add(cmd)
+	addOutput(cmd, &output)
+	return cmd
+}
+
+const cleanSchema = "redline.clean/v1"
+
+// cleanAnswer says what was removed, and what was not and why.
+type cleanAnswer struct {
+	document
+	Removed []string `json:"removed"`
+}
+
+func newCleanCommand(p *Process) *cobra.Command {
+	var f storeFlags
+	var output string
+	cmd := &cobra.Command{
+		Use:   "clean",
+		Short: "Remove what runs that died have left behind",
+		Long: `Remove what runs that died have left behind: brokers whose owner is gone, topics that
+redline created (each only if it is still the one with the id that was noted), and
+folders of runs that never began. Stored runs stay.`,
+		Example: "  redline clean",
+		Args:    noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkOutput(output); err != nil {
+				return err
+			}
+			removed, err := f.clean(cmd.Context(), p)
+			return printAnswer(p, output, cleanSchema, err, func(w io.Writer) {
+				if len(removed) == 0 {
+					fmt.Fprintln(w, "Nothing was left behind.")
+				}
+				for _, what := range removed {
+					fmt.Fprintln(w, "removed "+what)
+				}
+			}, func(d document) any { return cleanAnswer{d, append([]string{}, removed...)} })
+		},
+	}
+	f.add(cmd)
+	addOutput(cmd, &output)
+	return cmd
+}
+
+// clean removes what dead owners left: their topics first, while a broker that goes on
+// is there to ask.
+func (f *storeFlags) clean(ctx context.Context, p *Process) ([]string, error) {
+	removed, errs := undo(ctx)
+	swept, err := broker.Sweep(ctx)
+	removed, errs = append(removed, swept...), append(errs, err)
+	if folder, err := runs.Existing(f.folder(p)); err == nil {
+		left, err := folder.Clean()
+		removed, errs = append(removed, left...), append(errs, err)
+	}
+	return removed, errors.Join(errs...)
+}
+
+// undo replays the journals of dead owners.
+func undo(ctx context.Context) (removed []string, errs []error) {
+	state, err := broker.StateFolder()
+	if err != nil {
+		return nil, []error{err}
+	}
+	undone, failed, err := journal.Replay(ctx, filepath.Join(state, "journal"), map[string]func(context.Context, json.RawMessage) error{
+		experiment.UndoTopic: experiment.DeleteLeft,
+	})
+	for _, entry := range undone {
+		var topic experiment.TopicUndo
+		if err := json.Unmarshal(entry.Data, &topic); err == nil {
+			removed = append(removed, fmt.Sprintf("topic %s of process %d, which has gone", topic.Name, entry.PID))
+		}
+	}
+	return removed, append(failed, err)
+}

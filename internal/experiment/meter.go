@@ -1,0 +1,211 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"redline/internal/client"
+	"redline/internal/observe"
+	"redline/internal/workload"
+	"redline/result"
+)
+
+// errEnded says that a workload stopped in the middle of its trial.
+var errEnded = errors.New("the workload ended before its window did")
+
+// running is a workload that goes on, seen from the trial that measures it.
+type running interface {
+	// Records and Bytes count what the workload has done so far.
+	Records() int64
+	Bytes() int64
+	// Done is closed when it ends by itself.
+	Done() <-chan struct{}
+}
+
+// sample is what a workload had done at a moment, and what was used by then.
+type sample struct {
+	at             time.Duration // from the start of the trial
+	records, bytes int64
+	rewinds        int64
+	read, written  int64
+	usage          observe.Reading
+}
+
+// meter watches one workload from its start, a bin at a time.
+type meter struct {
+	work    running
+	watch   *observe.Watch
+	wire    *client.Wire
+	rewinds func() int64
+	// now, if not nil, is told the rate of each bin.
+	now func(recordsPerSecond float64)
+
+	timing result.Timing
+	bin    time.Duration
+	began  time.Time
+	counts []int64 // of records, at the end of each bin
+	window []sample
+}
+
+// Bins are as wide as those of a single run, narrower in short windows.
+const narrowestBin = 10 * time.Millisecond
+
+func newMeter(w running, timing result.Timing, watch *observe.Watch, wire *client.Wire, rewinds func() int64) *meter {
+	return &meter{
+		work: w, watch: watch, wire: wire, rewinds: rewinds, timing: timing,
+		bin:   max(narrowestBin, min(workload.Bin, timing.Window/10)),
+		began: time.Now(),
+	}
+}
+
+// warm waits until the rate is steady by the rule of quick trials: at least the
+// warm-up, and until two successive halves of it agree within 10 %. A rate that
+// never settles is measured all the same after two warm-ups: its spread shows in
+// the interval.
+func (m *meter) warm(ctx context.Context) error {
+	const first = 10 * time.Second // to the first record, or nothing comes at all
+	for m.work.Records() == 0 {
+		if time.Since(m.began) > first {
+			return fmt.Errorf("no record came through in %v", first)
+		}
+		if err := pause(ctx, m.work, 5*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	// The bins of the wait hold nothing.
+	m.counts = append(m.counts, make([]int64, int(time.Since(m.began)/m.bin))...)
+	last, previous := m.work.Records(), int64(-1)
+	for i := 1; i <= 4; i++ {
+		if err := m.pass(ctx, m.timing.Warmup/2, nil); err != nil {
+			return err
+		}
+		now := m.work.Records()
+		delta := now - last
+		if i >= 2 && agree(previous, delta) {
+			return nil
+		}
+		last, previous = now, delta
+	}
+	return nil
+}
+
+func agree(a, b int64) bool {
+	if a > b {
+		a, b = b, a
+	}
+	return a > 0 && float64(b-a) <= 0.10*float64(b)
+}
+
+// pass lets d go by, bin by bin, and calls each at the end of every bin.
+func (m *meter) pass(ctx context.Context, d time.Duration, each func()) error {
+	end := time.Now().Add(d)
+	for left := d; left > 0; left = time.Until(end) {
+		before, began := m.work.Records(), time.Now()
+		step := min(left, m.bin)
+		if left-step < m.bin/2 {
+			step = left // no crumb of a bin at the end
+		}
+		if err := pause(ctx, m.work, step); err != nil {
+			return err
+		}
+		records := m.work.Records()
+		m.counts = append(m.counts, records)
+		if m.now != nil {
+			m.now(float64(records-before) / time.Since(began).Seconds())
+		}
+		if each != nil {
+			each()
+		}
+	}
+	return nil
+}
+
+// pause waits for d. It fails when ctx or the workload ends meanwhile.
+func pause(ctx context.Context, w running, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-w.Done():
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return errEnded
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// take notes where the workload stands. Readings of a bin's edge cost a tenth of a
+// millisecond: in bins of 10 ms only the window's own edges are read.
+func (m *meter) take(edge bool) {
+	s := sample{
+		at: time.Since(m.began), records: m.work.Records(), bytes: m.work.Bytes(), rewinds: m.rewinds(),
+		read: m.wire.Read.Load(), written: m.wire.Written.Load(),
+	}
+	if edge || m.bin >= workload.Bin/2 {
+		s.usage = m.watch.Split()
+	}
+	m.window = append(m.window, s)
+}
+
+// measure waits until the rate is warm and counts for the length of the window. A
+// window without a record is a trial like any other, with a rate of 0.
+func (m *meter) measure(ctx context.Context, trial *result.Trial, opened, closed func()) error {
+	if err := m.warm(ctx); err != nil {
+		return err
+	}
+	opened()
+	m.take(true)
+	end := m.window[0].at + m.timing.Window
+	err := m.pass(ctx, m.timing.Window, func() { m.take(time.Since(m.began) >= end) })
+	if err != nil {
+		return err
+	}
+	if last := len(m.window) - 1; m.window[last].usage.At.IsZero() {
+		m.window[last].usage = m.watch.Split()
+	}
+	closed()
+	m.report(trial)
+	return nil
+}
+
+// report fills in what the window came to: all of it, or for a client that
+// delivers in bursts the part from the start of its first burst to the start of its
+// last, so that each counts with the pause behind it.
+func (m *meter) report(trial *result.Trial) {
+	from, to := 0, len(m.window)-1
+	trial.Cut = string(workload.Settled)
+	counts := make([]int64, len(m.window))
+	for i, s := range m.window {
+		counts[i] = s.records
+	}
+	starts, bursty := workload.BurstStarts(counts)
+	if bursty && len(starts) > 1 && m.bin >= workload.Bin/2 {
+		from, to = starts[0], starts[len(starts)-1]
+		trial.Cut = string(workload.Bursts)
+	}
+	a, b := m.window[from], m.window[to]
+	trial.Warmup, trial.Window = a.at, b.at-a.at
+	trial.Records, trial.Bytes, trial.Rewinds = b.records-a.records, b.bytes-a.bytes, b.rewinds-a.rewinds
+	trial.Usage = observe.Between(a.usage, b.usage)
+	trial.Usage.WireRead, trial.Usage.WireWritten = b.read-a.read, b.written-a.written
+	trial.BinWidth, trial.Bins = m.bin, increments(m.counts)
+}
+
+// whole is what was used in all of the window, whatever part of it counts.
+func (m *meter) whole() result.Usage {
+	return observe.Between(m.window[0].usage, m.window[len(m.window)-1].usage)
+}
+
+// increments of counts that only grow.
+func increments(counts []int64) []int64 {
+	bins, last := make([]int64, len(counts)), int64(0)
+	for i, n := range counts {
+		bins[i], last = n-last, n
+	}
+	return bins
+}

@@ -1,0 +1,122 @@
+package experiment
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"redline/result"
+)
+
+func limitPlan(total time.Duration, readOnly bool, seed uint64) result.Plan {
+	return Limit{Client: "franz", Partitions: 8, RecordSize: 100, FillBytes: 1 << 20, Time: total, ReadOnly: readOnly, Seed: seed}.Plan()
+}
+
+func TestDefaultLimitHasTheStatedTrials(t *testing.T) {
+	p := limitPlan(DefaultTime, false, 1)
+	if p.Timing != DefaultTiming || p.Rounds != minRounds || len(p.Trials) != 2*(6+2*8) {
+		t.Errorf("%+v, %d rounds, %d trials", p.Timing, p.Rounds, len(p.Trials))
+	}
+}
+
+func TestLimitKeepsWithinItsTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		total := time.Duration(rapid.Int64Range(int64(MinTime), int64(time.Hour)).Draw(t, "total"))
+		p := limitPlan(total, rapid.Bool().Draw(t, "read only"), 1)
+		if p.Rounds < minRounds || p.Rounds > maxRounds || p.Timing.Window < 50*time.Millisecond || p.Timing.Window > maxWindow {
+			t.Fatalf("%d rounds of %v", p.Rounds, p.Timing.Window)
+		}
+		spent := p.FillTime + before + time.Duration(len(p.Trials))*(p.Timing.Warmup+p.Timing.Window+around+2*canaryTimes*length(p.Timing))
+		if spent > total {
+			t.Fatalf("%+v spends %v of %v", p.Timing, spent, total)
+		}
+	})
+}
+
+func TestSameSeedSameOrder(t *testing.T) {
+	if d := cmp.Diff(limitPlan(DefaultTime, false, 7), limitPlan(DefaultTime, false, 7)); d != "" {
+		t.Error(d)
+	}
+	if cmp.Equal(limitPlan(DefaultTime, false, 1).Trials, limitPlan(DefaultTime, false, 2).Trials) {
+		t.Error("the order does not depend on the seed")
+	}
+}
+
+// carryOut does every trial of a plan against made-up rates, and may be cut off
+// anywhere: what is stored is the same.
+func carryOut(p result.Plan, rate func(arm int) int64, stop int) []result.Trial {
+	var done []result.Trial
+	for range stop {
+		planned, number, more := next(p, done)
+		if !more {
+			break
+		}
+		t := result.Trial{Number: number, Attempt: 1, Arm: planned.Arm, Round: planned.Round, Stage: planned.Stage}
+		t.Window = time.Second
+		if t.Records = rate(planned.Arm); t.Records < 0 {
+			t.Records, t.Error = 0, "failed"
+		}
+		done = append(done, t)
+	}
+	return done
+}
+
+func TestTheBestTwoMeetInInterleavedRounds(t *testing.T) {
+	p := limitPlan(DefaultTime, true, 3)
+	done := carryOut(p, func(arm int) int64 { return int64(100 + arm) }, 1000)
+	if len(done) != len(p.Trials) {
+		t.Fatalf("%d of %d trials", len(done), len(p.Trials))
+	}
+	var arms []int
+	for _, trial := range done[6:] {
+		arms = append(arms, trial.Arm)
+	}
+	if d := cmp.Diff([]int{5, 4, 4, 5, 5, 4, 4, 5}, arms[:8]); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestALoneSettingIsConfirmedAlone(t *testing.T) {
+	p := limitPlan(DefaultTime, true, 3)
+	done := carryOut(p, func(arm int) int64 {
+		if arm == 2 {
+			return 100
+		}
+		return -1
+	}, 1000)
+	if len(done) != 6+p.Rounds {
+		t.Errorf("%d trials", len(done))
+	}
+	if none := carryOut(p, func(int) int64 { return -1 }, 1000); len(none) != 6 {
+		t.Errorf("%d trials of settings that all fail", len(none))
+	}
+}
+
+func TestACutRunGoesOnAsIfItHadNotBeen(t *testing.T) {
+	p := limitPlan(DefaultTime, false, 5)
+	rate := func(arm int) int64 { return int64(1000 + 37*arm%11) }
+	whole := carryOut(p, rate, 1000)
+	for cut := range whole {
+		planned, number, more := next(p, whole[:cut])
+		if want := whole[cut]; !more || number != want.Number || planned.Arm != want.Arm {
+			t.Fatalf("after %d trials comes %d of arm %d, was %d of arm %d", cut, number, planned.Arm, want.Number, want.Arm)
+		}
+	}
+}
+
+func TestAnInvalidTrialIsRepeatedThreeTimesAtMost(t *testing.T) {
+	p := limitPlan(DefaultTime, true, 3)
+	var done []result.Trial
+	for attempt := 1; attempt <= result.MaxAttempts; attempt++ {
+		planned, number, _ := next(p, done)
+		if number != 0 {
+			t.Fatalf("attempt %d is of trial %d", attempt, number)
+		}
+		done = append(done, result.Trial{Number: number, Attempt: attempt, Arm: planned.Arm, Stage: planned.Stage, Invalid: []string{"noise"}})
+	}
+	if _, number, _ := next(p, done); number != 1 {
+		t.Errorf("then comes trial %d", number)
+	}
+}

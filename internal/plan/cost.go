@@ -1,0 +1,185 @@
+package plan
+
+import (
+	"time"
+
+	"redline/internal/broker"
+	"redline/result"
+)
+
+// What things take, on the machine of two cores that redline was made on. Time is
+// in seconds.
+const (
+	calibrating = 3    // the look at the idle machine that a session begins with
+	creating    = 0.15 // a topic, until it can be written to
+	settling    = 0.3  // a host that is at rest soon
+	around      = 0.35 // two canaries, and clients that begin and end
+	warming     = 1.2  // share of the shortest warm-up that is waited on average
+	embedded    = 0.5  // an embedded broker's start and end
+	oneNode     = 5    // the same of Apache Kafka with one node
+	eachNode    = 2.5  // every further node
+	fillBytes   = 100e6
+	fillRecords = 1e6 // a second, whichever is slower
+)
+
+// cost knows what the arms of a plan take in time and on the disk.
+type cost struct {
+	shapes []Shape   // of each arm
+	start  []float64 // seconds that its brokers take to start and end
+	copies []int64   // replicas of its topic on this machine's disk
+}
+
+// newCost reads arms that run on that Kafka; external is a cluster that redline
+// does not start.
+func newCost(arms []result.Arm, kafka string, external bool) cost {
+	kind, nodes, _ := broker.ParseKind(kafka) // that of an external cluster is not one
+	var c cost
+	for _, arm := range arms {
+		started := nodes
+		if arm.Setting.Nodes > 0 {
+			started = arm.Setting.Nodes
+		}
+		c.shapes = append(c.shapes, ShapeOf(arm))
+		switch {
+		case external:
+			c.start = append(c.start, 0)
+		case kind == broker.Embedded:
+			c.start = append(c.start, embedded)
+		default:
+			c.start = append(c.start, oneNode+eachNode*float64(started-1))
+		}
+		copies := int64(1)
+		if started >= 3 && kind == broker.Local {
+			copies = 3 // what brokers that we start replicate by default
+		}
+		c.copies = append(c.copies, copies)
+	}
+	return c
+}
+
+// seconds is how long trials take, with what comes between them: brokers that are
+// started when the next trial needs others, and topics that are made and filled
+// when they are first needed on them.
+func (c cost) seconds(trials []result.Planned, t result.Timing, fill int64) float64 {
+	each := settling + warming*t.Warmup.Seconds() + t.Window.Seconds() + around
+	return calibrating + float64(len(trials))*each + c.preparing(trials, func(s Shape) float64 { return creating + filling(s, fill) })
+}
+
+// preparing is the time for brokers and, as topic says for each, topics.
+func (c cost) preparing(trials []result.Planned, topic func(Shape) float64) float64 {
+	var total float64
+	var there map[Shape]bool
+	last := -1
+	for _, trial := range trials {
+		shape := c.shapes[trial.Arm]
+		if last < 0 || c.shapes[last].Broker != shape.Broker {
+			total += c.start[trial.Arm]
+			there = map[Shape]bool{}
+		}
+		last = trial.Arm
+		if !there[shape] {
+			there[shape] = true
+			total += topic(shape)
+		}
+	}
+	return total
+}
+
+// fills is the part of seconds that goes into filling topics.
+func (c cost) fills(trials []result.Planned, fill int64) float64 {
+	var total float64
+	c.preparing(trials, func(s Shape) float64 {
+		total += filling(s, fill)
+		return 0
+	})
+	return total
+}
+
+func filling(s Shape, fill int64) float64 {
+	records := float64(s.Records(fill))
+	return max(records*float64(s.RecordBytes)/fillBytes, records/fillRecords)
+}
+
+// What a record takes on a disk beside its value, in bytes: its own fields, a key
+// if it has one; and what indexes and batches add to all, as a share.
+const (
+	recordExtra = 10
+	keyExtra    = 8
+	logExtra    = 1.05
+)
+
+// What is written to topics that nobody reads is removed soon: one at rest keeps
+// writtenRest bytes at most, and the one that is being written to has writtenSoon
+// more, until brokers look after their retention.
+const (
+	writtenRest = 256 << 20
+	writtenSoon = 1 << 30
+)
+
+// disk is how many bytes of topics there are at most at once, on brokers that
+// live.
+func (c cost) disk(fill int64) int64 {
+	var writing int64
+	bytes := c.atOnce(func(i int) int64 {
+		shape := c.shapes[i]
+		if shape.Workload == result.Produce {
+			writing = max(writing, writtenSoon*c.copies[i])
+			return writtenRest * c.copies[i]
+		}
+		each := shape.RecordBytes + recordExtra
+		if shape.Keys != "none" {
+			each += keyExtra
+		}
+		return c.copies[i] * int64(logExtra*float64(shape.Records(fill))*float64(each))
+	})
+	return bytes + writing
+}
+
+// filled is how many topics are filled to be read, at most at once.
+func (c cost) filled() int64 {
+	return c.atOnce(func(i int) int64 {
+		if c.shapes[i].Workload == result.Consume {
+			return 1
+		}
+		return 0
+	})
+}
+
+// atOnce sums a figure of each topic over those on the same brokers, whose arm is
+// i, and gives the largest sum.
+func (c cost) atOnce(of func(i int) int64) int64 {
+	var most int64
+	there, sums := map[Shape]bool{}, map[string]int64{}
+	for i, shape := range c.shapes {
+		if !there[shape] {
+			there[shape] = true
+			sums[shape.Broker] += of(i)
+			most = max(most, sums[shape.Broker])
+		}
+	}
+	return most
+}
+
+// bursty says whether an arm reads with librdkafka at its defaults, which delivers
+// one burst a second: its windows hold several only when they are long.
+func bursty(arm result.Arm) bool {
+	_, tuned := arm.Setting.Properties["fetch.queue.backoff.ms"]
+	return arm.Workload == result.Consume && arm.Client == "confluent" && arm.Profile == "defaults" && !tuned
+}
+
+// timing fills in what a question leaves to its defaults.
+func timing(t result.Timing, bursts bool) result.Timing {
+	usual := result.Timing{Settle: 2 * time.Second, Warmup: 500 * time.Millisecond, Window: 2 * time.Second}
+	if bursts {
+		usual.Warmup, usual.Window = 2*time.Second, 10*time.Second
+	}
+	return result.Timing{Settle: orElse(t.Settle, usual.Settle), Warmup: orElse(t.Warmup, usual.Warmup), Window: orElse(t.Window, usual.Window)}
+}
+
+func orElse[T comparable](v, otherwise T) T {
+	var none T
+	if v == none {
+		return otherwise
+	}
+	return v
+}

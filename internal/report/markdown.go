@@ -1,0 +1,128 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"redline/result"
+)
+
+// ExperimentMarkdown writes what an experiment found as Markdown that pastes
+// into a pull request.
+func ExperimentMarkdown(w io.Writer, r result.ExperimentReport) {
+	r = clean(r)
+	fmt.Fprintf(w, "### %s\n\n%s\n", escaped(r.Question), escaped(r.Answer))
+	if r.Error != nil {
+		fmt.Fprintf(w, "\n**Failed:** %s\n", escaped(*r.Error))
+	}
+	bullets(w, r.Warnings)
+	for _, rows := range byWorkload(r.Rows) {
+		rowMarkdown(w, r.Plan, rows)
+	}
+	comparisonsMarkdown(w, r.Comparisons)
+	var found []string
+	for _, f := range r.Fit {
+		found = append(append(found, "Fit: "+fitted(f, r.Plan.Margin)), f.Warnings...)
+	}
+	for _, g := range r.Gates {
+		found = append(found, "Gate "+gated(g))
+	}
+	bullets(w, append(found, "Account: "+Account(r.Account), "Trials: "+counted(r), "Where: "+strings.Join(where(r.Environment), " · ")))
+	fmt.Fprint(w, "\nAgain:\n\n")
+	for _, command := range repeated(r) {
+		fmt.Fprintf(w, "    %s\n", command) // indented code: nothing in it is read as Markdown
+	}
+}
+
+// ComparisonsMarkdown writes what was compared as a Markdown table, and the
+// warnings about it.
+func ComparisonsMarkdown(w io.Writer, all []result.Comparison, warnings []string) {
+	comparisonsMarkdown(w, clean(all))
+	bullets(w, clean(warnings))
+}
+
+func rowMarkdown(w io.Writer, p result.Plan, rows []row) {
+	shown := measures(rows)
+	head, cells := names(p, rows)
+	heads := []string{rows[0].Workload + ": " + head}
+	for i, m := range shown {
+		heads = append(heads, strings.ReplaceAll(strings.Replace(m.head, "\n/", "/", 1), "\n", " "))
+		if i == 0 {
+			heads = append(heads, "interval")
+		}
+	}
+	if hasPublished(rows) {
+		heads = append(heads, "published")
+	}
+	lines := make([][]string, len(rows))
+	for i, r := range rows {
+		line := []string{cells[i]}
+		for j, m := range shown {
+			line = append(line, median(m.of(r.Row), m.kind))
+			if j == 0 {
+				line = append(line, interval(m.of(r.Row), m.kind))
+			}
+		}
+		if hasPublished(rows) {
+			line = append(line, published(r.Published))
+		}
+		lines[i] = line
+	}
+	markdownTable(w, heads, lines, 1)
+	bullets(w, append([]string{basisOf(rows)}, rowNotes(rows)...))
+}
+
+func comparisonsMarkdown(w io.Writer, all []result.Comparison) {
+	for _, group := range together(all) {
+		heads := []string{group[0].Measure, "verdict", "with " + group[0].B, "after Holm"}
+		lines := make([][]string, len(group))
+		for i, c := range group {
+			lines[i] = []string{c.A, verdict(c), change(c), chance(c)}
+		}
+		markdownTable(w, heads, lines, len(heads))
+		bullets(w, []string{basis(group)})
+	}
+}
+
+// markdownTable writes a table, its columns from right on aligned to the right.
+func markdownTable(w io.Writer, heads []string, lines [][]string, right int) {
+	writeRow := func(cells []string) {
+		for _, cell := range cells {
+			fmt.Fprintf(w, "| %s ", escaped(cell))
+		}
+		fmt.Fprintln(w, "|")
+	}
+	fmt.Fprintln(w)
+	writeRow(heads)
+	for i := range heads {
+		if i < right {
+			fmt.Fprint(w, "|---")
+		} else {
+			fmt.Fprint(w, "|--:")
+		}
+	}
+	fmt.Fprintln(w, "|")
+	for _, line := range lines {
+		writeRow(line)
+	}
+}
+
+func bullets(w io.Writer, lines []string) {
+	if len(lines) > 0 {
+		fmt.Fprintln(w)
+	}
+	for _, line := range lines {
+		fmt.Fprintf(w, "- %s\n", escaped(line))
+	}
+}
+
+// escaped writes text so that Markdown and HTML take nothing in it for their own.
+func escaped(s string) string {
+	return markdownEscapes.Replace(s)
+}
+
+var markdownEscapes = strings.NewReplacer(
+	"\\", "\\\\", "|", "\\|", "`", "\\`", "*", "\\*", "_", "\\_", "~", "\\~", "[", "\\[", "]", "\\]",
+	"#", "\\#", "!", "\\!", "<", "&lt;", ">", "&gt;", "&", "&amp;",
+)

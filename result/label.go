@@ -1,0 +1,40 @@
+package result
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Labels name arms among each other in a few words each: the workload where there
+// are several, and the values that vary. Arms that nothing tells apart have the
+// name of their client.
+func Labels(arms []Arm) []string {
+	workloads, values := map[string]bool{}, map[string]map[string]bool{}
+	for _, a := range arms {
+		workloads[a.Workload] = true
+		for name, value := range a.Values {
+			if values[name] == nil {
+				values[name] = map[string]bool{}
+			}
+			values[name][value] = true
+		}
+	}
+	labels := make([]string, len(arms))
+	for i, a := range arms {
+		var words []string
+		if len(workloads) > 1 {
+			words = append(words, a.Workload)
+		}
+		for _, name := range slices.Sorted(maps.Keys(a.Values)) {
+			if len(values[name]) > 1 {
+				words = append(words, name+"="+a.Values[name])
+			}
+		}
+		if len(words) == 0 {
+			words = append(words, a.Client)
+		}
+		labels[i] = strings.Join(words, " ")
+	}
+	return labels
+}
