@@ -111,6 +111,9 @@ type Plan struct {
 	// Rounds is how often each arm is tried, RoundsWhy says why so often.
 	Rounds    int    `json:"rounds"`
 	RoundsWhy string `json:"rounds_why"`
+	// Power is the probability to find the differences that the rounds were computed
+	// for; 0 when they were not.
+	Power float64 `json:"power,omitempty"`
 	// Trials are in the order in which they run. A Limits plan holds its first
 	// stage; what follows depends on what that finds.
 	Trials []Planned `json:"trials"`

@@ -131,11 +131,11 @@ func (r Run) Latest() map[int]Trial {
 
 // Missing are the numbers in Plan.Trials that have still to be run, in their order:
 // those without an attempt that counts, failed (an error is a result), or was the
-// last one allowed (MaxAttempts).
+// last one allowed (Trial.Last, MaxAttempts).
 func (r Run) Missing() []int {
 	finished := make(map[int]bool, len(r.Trials))
 	for _, t := range r.Trials {
-		if t.Counts() || t.Error != "" || t.Attempt >= MaxAttempts {
+		if t.Counts() || t.Error != "" || t.Last || t.Attempt >= MaxAttempts {
 			finished[t.Number] = true
 		}
 	}

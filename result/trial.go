@@ -92,6 +92,9 @@ type Trial struct {
 	// Invalid says why it must not count: rules about Conditions that were fixed
 	// before, never about the outcome. Empty when it counts.
 	Invalid []string `json:"invalid,omitempty"`
+	// Last says that an invalid attempt is not repeated, as the run has used up what it
+	// may repeat.
+	Last bool `json:"last,omitempty"`
 	// Notes are what a reader has to know about this trial.
 	Notes []string `json:"notes,omitempty"`
 	// InForce are the client's settings truly in force, in the library's own

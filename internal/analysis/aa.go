@@ -40,7 +40,9 @@ func AA(run result.Run, version string) result.AAReport {
 	}
 	r.Noise = pooled(logs)
 	for _, effect := range effects(comparisons) {
-		r.Planted = append(r.Planted, campaign(comparisons, effect))
+		c := campaign(comparisons, effect)
+		c.Power = run.Plan.Power
+		r.Planted = append(r.Planted, c)
 	}
 	report := result.ExperimentReport{Excluded: r.Excluded}
 	r.Warnings = append(r.Warnings, warnings(run, report)...)
@@ -54,6 +56,7 @@ func AA(run result.Run, version string) result.AAReport {
 type staged struct {
 	effect       float64
 	pairs        int // that were planned
+	missing      int // trials that are still to be run
 	base, slower map[int]float64
 }
 
@@ -66,10 +69,12 @@ func (s *staged) values() (slower, base []float64) {
 	return slower, base
 }
 
-// complete says whether every pair counts.
+// complete says whether no trial is missing, and enough pairs count for a test: some
+// may have been left out for their conditions.
 func (s *staged) complete() bool {
+	const least = 6
 	a, _ := s.values()
-	return s.pairs > 0 && len(a) == s.pairs
+	return s.missing == 0 && len(a) >= least
 }
 
 func (s *staged) noise() float64 {
@@ -90,6 +95,9 @@ func stages(run result.Run) []*staged {
 		if planned.Arm == 0 {
 			byName[planned.Stage].pairs++
 		}
+	}
+	for _, number := range run.Missing() {
+		byName[run.Plan.Trials[number].Stage].missing++
 	}
 	for _, t := range run.Trials {
 		s := byName[t.Stage]

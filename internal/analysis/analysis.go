@@ -80,10 +80,7 @@ func reasons(trials []result.Trial) string {
 	var kinds []string
 	for _, t := range trials {
 		for _, why := range t.Invalid {
-			kind := strings.TrimLeft(why, "0123456789. ")
-			if at := strings.IndexAny(kind, "(0123456789"); at > 0 {
-				kind = strings.TrimSpace(kind[:at])
-			}
+			kind, _, _ := strings.Cut(why, ":")
 			if !slices.Contains(kinds, kind) {
 				kinds = append(kinds, kind)
 			}

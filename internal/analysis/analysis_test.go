@@ -64,7 +64,7 @@ func TestPairsSeeThroughTheDriftOfTheMachine(t *testing.T) {
 func TestInvalidAndFailedTrialsAreInNoFigure(t *testing.T) {
 	run := made(twoArms(), 8, func(int, int) float64 { return 1e6 })
 	wrong := run.Trials[0]
-	wrong.Records, wrong.Invalid = 1, []string{"0.80 CPUs were busy with other work (at most 0.20)"}
+	wrong.Records, wrong.Invalid = 1, []string{"other work on the machine: 0.80 CPUs (at most 0.20)"}
 	failed := run.Trials[1]
 	failed.Records, failed.Attempt, failed.Error = 0, 2, "no record came through in 10s"
 	run.Trials = append(run.Trials, wrong, failed)
@@ -75,7 +75,7 @@ func TestInvalidAndFailedTrialsAreInNoFigure(t *testing.T) {
 	if len(r.Rows[0].Trials) != 9 {
 		t.Errorf("the report shows %d trials", len(r.Rows[0].Trials))
 	}
-	if all := strings.Join(append(r.Warnings, r.Rows[1].Warnings...), "\n"); !strings.Contains(all, "CPUs were busy with other work") || !strings.Contains(all, "no record came through") {
+	if all := strings.Join(append(r.Warnings, r.Rows[1].Warnings...), "\n"); !strings.Contains(all, "other work on the machine") || !strings.Contains(all, "no record came through") {
 		t.Errorf("%s", all)
 	}
 }
@@ -83,7 +83,7 @@ func TestInvalidAndFailedTrialsAreInNoFigure(t *testing.T) {
 func TestANoisyMachineIsTheFirstThingSaid(t *testing.T) {
 	run := made(twoArms(), 8, func(int, int) float64 { return 1e6 })
 	for i := range 5 {
-		run.Trials[i].Invalid = []string{"0.80 CPUs were busy with other work (at most 0.20)"}
+		run.Trials[i].Invalid = []string{"other work on the machine: 0.80 CPUs (at most 0.20)"}
 	}
 	if r := Report(run, "test", 0); len(r.Warnings) == 0 || !strings.Contains(r.Warnings[0], "too noisy") {
 		t.Errorf("%q", r.Warnings)

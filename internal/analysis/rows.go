@@ -136,7 +136,7 @@ func latencies(trials []result.Trial) *result.Latency {
 func rowTrial(t result.Trial) result.RowTrial {
 	r := result.RowTrial{
 		Number: t.Number, Attempt: t.Attempt, Round: t.Round, Stage: t.Stage,
-		RecordsPerSecond: t.Rate(), CPUNsPerRecord: t.CPUNsPerRecord(),
+		RecordsPerSecond: t.Rate(), MegabytesPerSecond: t.Megabytes(), CPUNsPerRecord: t.CPUNsPerRecord(),
 		WarmupSeconds: t.Warmup.Seconds(), WindowSeconds: t.Window.Seconds(), Cut: t.Cut, Rewinds: t.Rewinds,
 		Conditions: t.Conditions, Invalid: t.Invalid, Notes: t.Notes, Error: t.Error,
 	}

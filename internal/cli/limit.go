@@ -152,6 +152,7 @@ func (f *limitFlags) tell(p *Process, folder *runs.Folder, writer *runs.Writer, 
 	}
 	analysis.Limit(stored, r)
 	r.Run = writer.ID()
+	r.Warnings = append(r.Warnings, stored.Plan.Notes...)
 	if len(stored.Trials) == 0 {
 		return nil
 	}

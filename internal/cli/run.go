@@ -147,11 +147,12 @@ func (f *runFlags) goOn(ctx context.Context, p *Process) error {
 	if f.question != "" || len(f.set) > 0 || f.time != 0 || f.rounds != 0 || f.seeded {
 		return usagef("--resume %s goes on with the plan of that run: leave the question, --set, --time, --rounds and --seed out", f.resume)
 	}
-	folder, err := f.storeFlags.open(p)
+	dir, id := runs.Find(f.folder(p), f.resume)
+	folder, err := runs.Existing(dir)
 	if err != nil {
 		return err
 	}
-	writer, stored, err := folder.Resume(f.resume)
+	writer, stored, err := folder.Resume(id)
 	if err != nil {
 		return err
 	}

@@ -89,7 +89,7 @@ func (c Calibrated) burn(effect float64) float64 {
 // slowdowns meet the machine alike.
 func (a AA) Plan(c Calibrated) result.Plan {
 	p := a.plan()
-	p.Kind, p.Name = result.Nulls, "aa"
+	p.Kind, p.Name, p.Power = result.Nulls, "aa", a.Power
 	p.Question = "How often does redline see a difference where there is none, and how often one that is there?"
 	p.RoundsWhy = fmt.Sprintf("nulls as asked; slowdowns by the noise of a pair, %.1f %%, for a power of %.0f %%", 100*c.Noise, 100*a.Power)
 	p.Notes = append(p.Notes, fmt.Sprintf("a handler of %g ns a record left %.1f %% of the rate in the pilot", pilotBurn, 100*c.PilotRatio))

@@ -122,22 +122,22 @@ func judge(c result.Conditions, idle result.Calibration, window time.Duration) [
 	var why []string
 	say := func(format string, args ...any) { why = append(why, fmt.Sprintf(format, args...)) }
 	if most := max(leastSteal, idle.Steal) + ticks/window.Seconds(); c.Steal > most {
-		say("the hypervisor took %.0f %% of the CPU time (at most %.0f %%)", 100*c.Steal, 100*most)
+		say("stolen by the hypervisor: %.0f %% of the CPU time (at most %.0f %%)", 100*c.Steal, 100*most)
 	}
 	if most := idle.Foreign + leastForeign + ticks/window.Seconds(); c.Foreign > most {
-		say("%.2f CPUs were busy with other work (at most %.2f)", c.Foreign, most)
+		say("other work on the machine: %.2f CPUs (at most %.2f)", c.Foreign, most)
 	}
 	if most := max(leastSlow, idle.CanarySlow); max(c.CanaryBefore, c.CanaryAfter) > most {
-		say("a fixed computation took %.2f times as long as on the idle machine (at most %.2f)", max(c.CanaryBefore, c.CanaryAfter), most)
+		say("a slow machine: a fixed computation took %.2f times as long as when it was idle (at most %.2f)", max(c.CanaryBefore, c.CanaryAfter), most)
 	}
 	if step := max(c.ClockStep, -c.ClockStep); step > leastStep {
-		say("the clock was set by %v", c.ClockStep.Round(time.Millisecond))
+		say("the clock was set: by %v", c.ClockStep.Round(time.Millisecond))
 	}
 	if c.Rebalances > 0 {
-		say("%d rebalances", c.Rebalances)
+		say("rebalances: %d", c.Rebalances)
 	}
 	if c.LeaderChanges > 0 {
-		say("%d partitions changed their leader", c.LeaderChanges)
+		say("changes of leader: %d partitions", c.LeaderChanges)
 	}
 	return why
 }

@@ -28,7 +28,7 @@ func TestTrialsAreJudgedByTheirConditionsAlone(t *testing.T) {
 		{"slow before", with(func(c *result.Conditions) { c.CanaryBefore = 1.5 }), "fixed computation"},
 		{"slow after", with(func(c *result.Conditions) { c.CanaryAfter = 1.5 }), "fixed computation"},
 		{"clock set back", with(func(c *result.Conditions) { c.ClockStep = -time.Hour }), "clock"},
-		{"rebalance", with(func(c *result.Conditions) { c.Rebalances = 1 }), "rebalance"},
+		{"rebalance", with(func(c *result.Conditions) { c.Rebalances = 1 }), "rebalances"},
 		{"leader moved", with(func(c *result.Conditions) { c.LeaderChanges = 2 }), "leader"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

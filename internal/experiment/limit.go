@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -99,6 +100,9 @@ func (l Limit) Plan() result.Plan {
 	}
 	s := divide(l.Time, sides, len(grids[0]))
 	p.Timing, p.FillTime, p.Rounds = s.timing, s.fill, s.rounds
+	if s.timing.Window < DefaultTiming.Window {
+		p.Notes = append(p.Notes, fmt.Sprintf("windows of %v are shorter than the usual 1 s: the figures scatter more", s.timing.Window.Round(time.Millisecond)))
+	}
 	p.RoundsWhy = "eight give an interval of 96 % or more; a longer --time gives more"
 	p.Seconds = l.Time.Seconds()
 	rng := rand.New(rand.NewPCG(l.Seed, l.Seed))

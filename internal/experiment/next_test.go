@@ -120,3 +120,12 @@ func TestAnInvalidTrialIsRepeatedThreeTimesAtMost(t *testing.T) {
 		t.Errorf("then comes trial %d", number)
 	}
 }
+
+func TestWhatIsNotRepeatedIsNotAskedForAgain(t *testing.T) {
+	p := limitPlan(DefaultTime, true, 3)
+	planned, _, _ := next(p, nil)
+	done := []result.Trial{{Number: 0, Attempt: 1, Arm: planned.Arm, Stage: planned.Stage, Invalid: []string{"noise"}, Last: true}}
+	if _, number, _ := next(p, done); number != 1 {
+		t.Errorf("then comes trial %d", number)
+	}
+}

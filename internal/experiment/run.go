@@ -107,6 +107,7 @@ func (r *Run) one(ctx context.Context, planned result.Planned, number int) error
 			return fatal
 		}
 		r.note(&trial)
+		trial.Last = len(trial.Invalid) > 0 && (attempt >= result.MaxAttempts || !r.mayRepeat())
 		if err := r.Store.Append(trial); err != nil {
 			return err
 		}
@@ -116,7 +117,7 @@ func (r *Run) one(ctx context.Context, planned result.Planned, number int) error
 		if errors.As(err, &broken) {
 			return broken
 		}
-		if len(trial.Invalid) == 0 || attempt >= result.MaxAttempts || !r.mayRepeat() {
+		if len(trial.Invalid) == 0 || trial.Last {
 			return nil
 		}
 	}

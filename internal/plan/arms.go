@@ -11,16 +11,18 @@ import (
 	"redline/result"
 )
 
-// build makes the arms of a question, after its file was read or changed.
+// build makes the arms of a question, after its file was read or changed. When
+// that found problems already, it looks for more, but makes nothing.
 func (q *Question) build(f *findings) {
-	if !q.countable(f) {
-		return
+	if len(f.all) == 0 {
+		if !q.countable(f) {
+			return
+		}
+		q.distinct(f)
 	}
-	before := len(f.all)
-	q.distinct(f)
 	q.concerned(f)
 	sides := q.sides(f)
-	if len(f.all) > before {
+	if len(f.all) > 0 {
 		return
 	}
 	combinations := q.combinations()
@@ -153,7 +155,7 @@ func (q *Question) concerned(f *findings) {
 			asFallback = v.canon == c.value.canon
 		}
 		if c.setting.only != "" && !slices.Contains(q.Measure, c.setting.only) && !asFallback {
-			f.add(c.value.at, "%s changes nothing for %s: leave it out", c.setting.name, measured)
+			f.add(c.value.at, "%s changes nothing for %s: leave it out", c.name, measured)
 		}
 	}
 }

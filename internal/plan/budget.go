@@ -44,7 +44,7 @@ func (b budget) seconds(rounds int) float64 {
 }
 
 // fit cuts the plan until it takes no longer than limit: fills first, then rounds
-// down to six, windows, warm-ups, and at last the six rounds. It says in words what
+// down to six, windows, warm-ups, fills again, and at last the six rounds. It says in words what
 // was cut; the error names the least time that would do.
 func (b budget) fit(limit time.Duration) (budget, string, error) {
 	wanted, most := b, planned*limit.Seconds()
@@ -58,12 +58,14 @@ func (b budget) fit(limit time.Duration) (budget, string, error) {
 		}
 	}
 	least := b.least()
-	for _, fill := range []int64{b.fill, min(leastFill, b.fill)} {
-		least.fill = fill
-		for r := min(leastRounds, wanted.rounds); r >= 1; r-- {
+	for r := min(leastRounds, wanted.rounds); r >= 1; r-- {
+		for least.fill = b.fill; ; least.fill = max(leastFill, least.fill/2) {
 			if least.seconds(r) <= most {
 				b = b.stretch(least, r, most)
 				return b, b.cut(wanted), nil
+			}
+			if least.fill <= leastFill {
+				break
 			}
 		}
 	}
@@ -98,7 +100,9 @@ func (b budget) stretch(least budget, rounds int, seconds float64) budget {
 		return time.Duration(spare*10) * time.Second / 10
 	}
 	least.timing.Warmup = min(b.timing.Warmup, least.timing.Warmup+share(warming))
-	least.timing.Window = min(b.timing.Window, least.timing.Window+share(1))
+	if least.timing.Warmup == b.timing.Warmup {
+		least.timing.Window = min(b.timing.Window, least.timing.Window+share(1))
+	}
 	return least
 }
 

@@ -112,7 +112,7 @@ func (q *Question) brokers(kafka string, external bool) error {
 	}
 	for _, c := range q.base {
 		if c.setting.startsBrokers() {
-			needs(c.value.at, c.setting.name)
+			needs(c.value.at, c.name)
 		}
 	}
 	for _, a := range q.axes {

@@ -76,6 +76,7 @@ const (
 
 // choice is a setting that the file gives one value for all arms.
 type choice struct {
+	name    string // as it was written
 	setting *setting
 	value   value
 }

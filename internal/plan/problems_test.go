@@ -44,6 +44,8 @@ func asked(arm result.Arm) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
 	options := client.Options{Brokers: []string{"127.0.0.1:1"}, Profile: client.Profile(arm.Profile), Properties: map[string]string{}}
 	for key, value := range arm.Setting.Properties {
 		options.Properties[key] = value
@@ -53,14 +55,14 @@ func asked(arm result.Arm) error {
 		if err != nil {
 			return err
 		}
-		return c.Close(canceled())
+		return c.Close(ctx)
 	}
 	options.Properties["acks"], options.Properties["compression.type"] = arm.Setting.Acks, arm.Setting.Compression
 	p, err := library.Producer(client.ProduceOptions{Options: options, Topic: "t", RecordSize: 100, Acked: func(*client.Record, error) {}})
 	if err != nil {
 		return err
 	}
-	return p.Close(canceled())
+	return p.Close(ctx)
 }
 
 func TestEveryProblemIsSaidAtItsLine(t *testing.T) {
@@ -145,10 +147,4 @@ func TestFirstLineOfManyProblemsStandsAlone(t *testing.T) {
 	if len(all) != mostShown+1 || !strings.HasPrefix(all[0], `dir/many.yaml:2: the file has no key "key0"`) || all[mostShown] != "and 150 more" {
 		t.Errorf("%d lines: %s … %s", len(all), all[0], all[len(all)-1])
 	}
-}
-
-func canceled() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
 }

@@ -34,14 +34,16 @@ func (r *reader) figures(workload string, n node) {
 	}
 	for _, item := range n.items {
 		found := figure{at: item.at, workload: workload}
+		rated := item.kind != mapping
 		for _, p := range r.pairsOf(item, "a published figure") {
 			if p.key == rateKey {
 				found.rate, _ = one(r, p.key, p.value, rates)
+				rated = true
 			} else if m, ok := r.match(p); ok {
 				found.match = append(found.match, m)
 			}
 		}
-		if found.rate == 0 && item.kind == mapping {
+		if !rated {
 			r.add(item.at, "a published figure wants %s, %s", rateKey, rates.want)
 		}
 		r.q.published = append(r.q.published, found)

@@ -30,8 +30,8 @@ func Parse(file string, data []byte, check Check) (*Question, error) {
 	if r.q.Question == "" && len(r.all) == 0 {
 		r.add(root.at, "question is missing: say in words what is asked")
 	}
+	r.q.build(&r.findings)
 	if len(r.all) == 0 {
-		r.q.build(&r.findings)
 		r.q.unmatched(&r.findings)
 	}
 	if err := r.err(); err != nil {
@@ -185,14 +185,17 @@ func (r *reader) measure(key string, n node) {
 	if n.kind != scalar {
 		items = r.itemsOf(n, key)
 	}
-	r.q.Measure = nil
+	var measured []string
 	for _, item := range items {
 		workload, ok := one(r, key, item, workloads)
-		if ok && slices.Contains(r.q.Measure, workload) {
+		if ok && slices.Contains(measured, workload) {
 			r.add(item.at, "%s stands here a second time", quote(workload))
 		} else if ok {
-			r.q.Measure = append(r.q.Measure, workload)
+			measured = append(measured, workload)
 		}
+	}
+	if len(measured) > 0 {
+		r.q.Measure = measured
 	}
 }
 
@@ -231,7 +234,7 @@ func (r *reader) choose(find func(string) (*setting, error), key string, p pair)
 		}
 	}
 	if v, ok := r.take(s, key, p.value.text, p.value.at); ok {
-		r.q.base = append(r.q.base, choice{s, v})
+		r.q.base = append(r.q.base, choice{key, s, v})
 	}
 }
 

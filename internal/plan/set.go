@@ -17,9 +17,7 @@ func (q *Question) Set(assignments ...string) error {
 	for _, assignment := range assignments {
 		changed.assign(&f, assignment)
 	}
-	if len(f.all) == 0 {
-		changed.build(&f)
-	}
+	changed.build(&f)
 	if err := f.err(); err != nil {
 		return err
 	}
@@ -53,7 +51,7 @@ func (q *Question) assign(f *findings, assignment string) {
 		q.axes = append(q.axes, axis{at, key, s, values})
 	default:
 		q.base = slices.DeleteFunc(q.base, func(c choice) bool { return c.setting.name == s.name })
-		q.base = append(q.base, choice{s, values[0]})
+		q.base = append(q.base, choice{key, s, values[0]})
 	}
 }
 

@@ -91,7 +91,9 @@ func change(c result.Comparison) string {
 }
 
 // differs says whether a comparison found a difference that can be named.
-func differs(c result.Comparison) bool { return c.Verdict == result.Higher || c.Verdict == result.Lower }
+func differs(c result.Comparison) bool {
+	return c.Verdict == result.Higher || c.Verdict == result.Lower
+}
 
 // relative writes a ratio and its bounds in percent of change, or as a factor
 // when it halves or doubles.

@@ -63,7 +63,7 @@ func (f *invented) arm(a result.Arm, rate, noise, clientCPU, brokerCPU float64) 
 func (f *invented) trial(round int, rate, clientCPU float64) result.RowTrial {
 	t := result.RowTrial{
 		Number: round, Attempt: 1, Round: round, RecordsPerSecond: rate, MegabytesPerSecond: rate * 1e-4, CPUNsPerRecord: 1e9 * clientCPU / rate,
-		WarmupSeconds: 3 + math.Round(f.rng.Float64()*10)/10, WindowSeconds: 10, Cut: "settled", BinSeconds: 0.5,
+		WarmupSeconds: 3 + math.Round(f.rng.Float64()*10)/10, WindowSeconds: 10, Cut: "settled", BinSeconds: 1,
 		Conditions: result.Conditions{Steal: 0.001, Foreign: 0.02, CanaryBefore: 1, CanaryAfter: 1.01, Settled: true},
 	}
 	for at := 0.0; at < t.WarmupSeconds+10; at += t.BinSeconds {

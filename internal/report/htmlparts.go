@@ -94,7 +94,7 @@ func newTrial(row, index int, label string, t result.RowTrial) pageTrial {
 // addTrials fills what the page says of single trials.
 func (p *page) addTrials() {
 	for i, r := range p.Rows {
-		times := pageTimes{Row: i, Label: p.Names[i]}
+		times := pageTimes{Row: i, Label: r.Label}
 		rates := overTime(r)
 		for j, t := range r.Trials {
 			trial := newTrial(i, j, p.Names[i], t)

@@ -76,6 +76,9 @@ func Limit(w io.Writer, r result.LimitReport) {
 	for _, warning := range r.Warnings {
 		paragraph(w, "note", warning)
 	}
+	if r.Run != "" {
+		paragraph(w, "Report", "redline report "+r.Run)
+	}
 }
 
 // paragraph writes text beside its head, folded at 80 columns.

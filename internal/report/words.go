@@ -122,18 +122,35 @@ func quoted(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// about are the warnings that belong to the rows of a table: those of each row,
-// and those of its rate.
+// about are the warnings that belong to the rows of a table: those of each row
+// and of its rate, and what went wrong in it.
 func about(rows []row) []string {
 	var all []string
 	for _, r := range rows {
-		for _, warning := range slices.Concat(r.Warnings, r.RecordsPerSecond.Warnings) {
+		for _, warning := range slices.Concat(r.Warnings, r.RecordsPerSecond.Warnings, wrongs(r.Row)) {
 			if text := r.Label + ": " + warning; !slices.Contains(all, text) {
 				all = append(all, text)
 			}
 		}
 	}
 	return all
+}
+
+// wrongs counts what was lost, duplicated, or went wrong in the trials of a row.
+func wrongs(r result.Row) []string {
+	var parts []string
+	for _, count := range []struct {
+		n    int64
+		name string
+	}{{r.Lost, "lost"}, {r.Duplicated, "duplicated"}, {r.Errors, "errors of the client"}} {
+		if count.n != 0 {
+			parts = append(parts, term.Count(count.n)+" "+count.name)
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return []string{strings.Join(parts, ", ")}
 }
 
 // figuresFrom says where published figures come from, each source once.

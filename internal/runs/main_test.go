@@ -116,11 +116,19 @@ func fill(dir string) error {
 	}
 	return errors.Join(
 		room(uint64(w.end)+100, func() error { return w.Append(trial(2, session)) }),
+		printStored(folder, w.ID()),
 		room(100, func() error { _, err := w.Session(result.Session{}); return err }),
 		room(100, func() error { return w.WriteFile("report.html", make([]byte, 101)) }),
 		room(100, func() error { _, err := folder.Create(plan(4)); return err }),
 		room(uint64(w.end)*2, func() error { return w.Append(trial(2, session)) }),
 	)
+}
+
+// printStored says what another process would read.
+func printStored(folder *Folder, id string) error {
+	run, err := folder.Read(id)
+	fmt.Fprintf(os.Stdout, "%d trials, torn %v\n", len(run.Trials), run.Torn)
+	return err
 }
 
 // plan is one of so many trials, of two arms.

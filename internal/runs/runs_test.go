@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -174,7 +175,14 @@ func TestNamesAreSafe(t *testing.T) {
 }
 
 func TestTwoRunsNeverShareAFolder(t *testing.T) {
-	dir := t.TempDir()
+	for range 15 {
+		createAtOnce(t, t.TempDir())
+	}
+}
+
+// createAtOnce begins several runs of one name and second, while others clean.
+func createAtOnce(t *testing.T, dir string) {
+	t.Helper()
 	ids := make([]string, 8)
 	stop := make(chan struct{})
 	var cleaner, creators sync.WaitGroup
@@ -297,6 +305,9 @@ func TestAHalfLineIsCutAwayWhereverItEnds(t *testing.T) {
 		w, run, err := folder.Resume(seedID)
 		if err != nil || run.Torn || !slices.Equal(run.Missing(), []int{2, 3}) {
 			t.Fatalf("%d bytes: %v, torn %v, missing %v", n, err, run.Torn, run.Missing())
+		}
+		if got := contents(t, path); !bytes.Equal(got, whole[:before]) {
+			t.Fatalf("%d bytes: the file is now\n%s", n, got)
 		}
 		if err := w.Append(trial(2, 0)); err != nil {
 			t.Fatal(err)
@@ -460,6 +471,7 @@ func TestAFullDiskKeepsWhatIsStored(t *testing.T) {
 	advice := `raise the limit on the size of files (ulimit -f) `
 	want := []string{
 		"cannot store trial 3 in " + run + ": file too large; the 2 trials before it are kept; " + advice + `and go on with "redline run --resume ` + seedID + `"`,
+		"2 trials, torn false",
 		"cannot store the environment in " + run + ": file too large; the 2 trials before it are kept; " + advice + `and go on with "redline run --resume ` + seedID + `"`,
 		"cannot store report.html in " + run + ": file too large; the trials are kept",
 		"cannot begin a run in " + dir + ": file too large; " + advice + "or name another folder with --runs",
@@ -692,6 +704,36 @@ func TestARunThatWasRemovedIsNotTakenUp(t *testing.T) {
 	}
 	if exists(folder.path, seedID) {
 		t.Error("the folder is there again")
+	}
+}
+
+// Folders of one name are made, locked and removed by several at a time: a lock is
+// never that of a folder that is gone.
+func TestALockIsOfWhatItsNameSays(t *testing.T) {
+	folder := opened(t, t.TempDir())
+	var wg sync.WaitGroup
+	var taken atomic.Int32
+	for range 4 {
+		wg.Go(func() {
+			for range 100 {
+				_ = folder.root.Mkdir(seedID, 0o755) // or another one has
+				lock, err := folder.take(seedID)
+				if err != nil {
+					continue
+				}
+				taken.Add(1)
+				if !folder.stillAt(lock, filepath.Join(seedID, lockFile)) {
+					t.Error("what was locked is gone")
+				} else if err := folder.remove(seedID); err != nil {
+					t.Error(err)
+				}
+				lock.Close()
+			}
+		})
+	}
+	wg.Wait()
+	if taken.Load() < 10 {
+		t.Errorf("the lock was taken %d times: nothing was tested", taken.Load())
 	}
 }
 

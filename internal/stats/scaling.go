@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"gonum.org/v1/gonum/mat"
 	"gonum.org/v1/gonum/stat"
 
 	"redline/result"
@@ -34,9 +33,11 @@ type Sample struct {
 	Rates []float64
 }
 
-// Scaling fits laws of throughput over N to at least six distinct values and keeps
-// the one that they support best by AICc; N is the number of instances, and the
-// parameters that a law does not have are 0, with N = 0. seed draws the bootstrap.
+// Scaling fits laws of throughput over N, the number of instances, to at least six
+// distinct values and keeps the one that they support best by AICc. Parameters that
+// it does not have are 0. Their intervals are those of the universal law all the
+// same, which has them all: what points are too few to show need not be 0. seed draws
+// the bootstrap.
 //
 // With X the rate, all laws say N/X = c0 + c1 (N-1) + c2 N (N-1), linear in its
 // coefficients, none of them negative: lambda = 1/c0, sigma = c1/c0, kappa = c2/c0.
@@ -67,7 +68,7 @@ func Scaling(points []Sample, margin float64, seed uint64) (result.Fit, error) {
 	best := choose(data, fit.AICc)
 	law := best.fit(data)
 	fit.Law = best.name
-	bootstrap(&fit, best, law, data, rand.New(rand.NewPCG(seed, 0)))
+	bootstrap(&fit, law, data, rand.New(rand.NewPCG(seed, 0)))
 	smallest, largest := data[0].N, data[len(data)-1].N
 	fit.Peak = law.peak(peakBeyond * largest)
 	for i := range curvePoints {
@@ -193,33 +194,42 @@ func (l law) fit(data []observed) scaling {
 }
 
 // solve is the linear least squares of some coefficients, the others being 0, and
-// the sum of squares that it leaves.
+// the sum of squares that it leaves: Gauss-Jordan on the normal equations, with the
+// target as last column. Where the terms are alike both are NaN.
 func solve(data []observed, terms []int) (c [3]float64, squares float64) {
-	rows, ones := mat.NewDense(len(data), len(terms), nil), mat.NewVecDense(len(data), nil)
-	for i, d := range data {
-		weight := math.Sqrt(float64(len(d.logs)))
-		unit := weight * math.Exp(d.mean) / d.N // times N/X it is weight where the law is right
-		for j, term := range terms {
-			rows.Set(i, j, unit*[3]float64{1, d.N - 1, d.N * (d.N - 1)}[term])
+	const target = 3
+	var sums [4][4]float64
+	for _, d := range data {
+		unit := math.Exp(d.mean) / d.N // times N/X it is 1 where the law is right
+		columns := [4]float64{unit, unit * (d.N - 1), unit * d.N * (d.N - 1), target: 1}
+		for i, x := range columns {
+			for j, y := range columns {
+				sums[i][j] += float64(len(d.logs)) * x * y
+			}
 		}
-		ones.SetVec(i, weight)
 	}
-	var solution mat.VecDense
-	if err := solution.SolveVec(rows, ones); err != nil {
-		return c, math.Inf(1) // values so close that the terms are alike
+	for _, term := range terms {
+		pivot := sums[term]
+		for j := range pivot {
+			pivot[j] /= sums[term][term]
+		}
+		for i := range sums {
+			factor := sums[i][term]
+			for j := range pivot {
+				sums[i][j] -= factor * pivot[j]
+			}
+		}
+		sums[term] = pivot
 	}
-	for j, term := range terms {
-		c[term] = solution.AtVec(j)
+	for _, term := range terms {
+		c[term] = sums[term][target]
 	}
-	var residual mat.VecDense
-	residual.MulVec(rows, &solution)
-	residual.SubVec(&residual, ones)
-	return c, mat.Dot(&residual, &residual)
+	return c, sums[target][target]
 }
 
-// bootstrap gives the parameters of a law their intervals. A value with one trial
-// alone leaves them without.
-func bootstrap(fit *result.Fit, l law, found scaling, data []observed, rng *rand.Rand) {
+// bootstrap gives the parameters that were found the intervals of the universal law.
+// A value with one trial alone leaves them without.
+func bootstrap(fit *result.Fit, found scaling, data []observed, rng *rand.Rand) {
 	trials, fewest := 0, math.MaxInt
 	for _, d := range data {
 		trials += len(d.logs)
@@ -227,24 +237,20 @@ func bootstrap(fit *result.Fit, l law, found scaling, data []observed, rng *rand
 	}
 	var lambdas, sigmas, kappas []float64
 	if fewest > 1 {
-		drawn := slices.Clone(data)
+		drawn, universal := slices.Clone(data), laws[len(laws)-1]
 		for range resamples {
 			for i, d := range data {
 				drawn[i].mean = resampledMean(d.logs, rng)
 			}
-			s := l.fit(drawn)
+			s := universal.fit(drawn)
 			lambdas, sigmas, kappas = append(lambdas, s.lambda), append(sigmas, s.sigma), append(kappas, s.kappa)
 		}
 	} else {
 		fit.Warnings = append(fit.Warnings, "n=1 at some value, no interval for the law (needs 2)")
 	}
 	fit.Lambda = percentiles(found.lambda, lambdas, trials)
-	if len(l.terms) > 0 {
-		fit.Sigma = percentiles(found.sigma, sigmas, trials)
-	}
-	if len(l.terms) > 1 {
-		fit.Kappa = percentiles(found.kappa, kappas, trials)
-	}
+	fit.Sigma = percentiles(found.sigma, sigmas, trials)
+	fit.Kappa = percentiles(found.kappa, kappas, trials)
 }
 
 // resampledMean is the mean of n-1 of n values, drawn with replacement.

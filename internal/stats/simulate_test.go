@@ -264,19 +264,35 @@ func unsteady(n int, phi float64) func(*rand.Rand) bool {
 	}
 }
 
-// TestSimulation prints the tables of docs/statistics.md. It takes minutes:
+// TestSimulation prints the tables of docs/statistics.md. It takes ten minutes:
 //
 //	REDLINE_SIMULATE=1 go test ./internal/stats -run '^TestSimulation$' -v -timeout 1h
 //
 // REDLINE_NOISE=FILE adds noise that was recorded: log-ratios of pairs of the same
-// setting, a number a line.
+// setting, a number a line; -run '^TestSimulation$/power' prints its table alone.
 func TestSimulation(t *testing.T) {
 	if os.Getenv("REDLINE_SIMULATE") == "" {
 		t.Skip("prints tables for minutes; set REDLINE_SIMULATE=1")
 	}
-	var out strings.Builder
-	row := func(format string, args ...any) { fmt.Fprintf(&out, format+"\n", args...) }
-	row("\n| interval | n | stated | normal | skewed | heavy |\n|---|---|---|---|---|---|")
+	for _, table := range []struct {
+		name, head string
+		fill       func(t *testing.T, row func(format string, args ...any))
+	}{
+		{"intervals", "| interval | n | stated | normal | skewed | heavy |", tableOfIntervals},
+		{"drift", "| drift between runs | normal | skewed | heavy |", tableOfDrift},
+		{"power", "| noise of a pair | effect | pairs | promised | found |", tableOfPower},
+		{"laws", "| trials at each N | law | lambda | sigma | kappa | chosen |", tableOfLaws},
+		{"series", "| bins | phi | changed | not steady |", tableOfSeries},
+	} {
+		t.Run(table.name, func(t *testing.T) {
+			lines := []string{"", table.head, strings.Repeat("|---", strings.Count(table.head, "|")-1) + "|"}
+			table.fill(t, func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) })
+			t.Log(strings.Join(lines, "\n"))
+		})
+	}
+}
+
+func tableOfIntervals(_ *testing.T, row func(string, ...any)) {
 	for _, k := range intervals {
 		for _, n := range []int{4, 6, 7, 8, 10, 12, 20} {
 			stated, normal := cover(k, n, noises[0])
@@ -288,39 +304,47 @@ func TestSimulation(t *testing.T) {
 			row("| %s | %d | %.1f | %.1f | %.1f | %.1f |", k.name, n, 100*stated, 100*normal, 100*skewed, 100*heavy)
 		}
 	}
-	row("\n| widened, drift of | normal | skewed | heavy |\n|---|---|---|---|")
+}
+
+func tableOfDrift(_ *testing.T, row func(string, ...any)) {
 	for _, drift := range []float64{0, 0.02, 0.05, 0.2} {
 		row("| %.0f %% | %.1f | %.1f | %.1f |", 100*drift, 100*share(10_000, drifting(drift, noises[0])),
 			100*share(10_000, drifting(drift, noises[1])), 100*share(10_000, drifting(drift, noises[2])))
 	}
-	row("\n| noise of a pair | effect | pairs | promised | found |\n|---|---|---|---|---|")
+}
+
+func tableOfPower(t *testing.T, row func(string, ...any)) {
 	promise := func(name string, sd float64, draw func(*rand.Rand) float64, effect, promised float64) {
 		n := PairsFor(effect, sd, promised)
 		row("| %s, sd %.1f %% | %.0f %% | %d | %.0f | %.1f |", name, 100*sd, 100*effect, n, 100*promised, 100*power(n, 10_000, effect, draw))
 	}
+	glitch, glitchSD := glitches()
+	own, ownSD := recorded(t)
 	for _, effect := range []float64{0.03, 0.05, 0.1} {
 		for _, promised := range []float64{0.8, 0.9} {
 			promise("normal", 0.05, scaled(0.05), effect, promised)
-			draw, sd := glitches()
-			promise("glitches", sd, draw, effect, promised)
-			if draw, sd := recorded(t); draw != nil {
-				promise("recorded", sd, draw, effect, promised)
+			promise("glitches", glitchSD, glitch, effect, promised)
+			if own != nil {
+				promise("recorded", ownSD, own, effect, promised)
 			}
 		}
 	}
-	row("\n| trials at each N | law | lambda | sigma | kappa | chosen |\n|---|---|---|---|---|---|")
+}
+
+func tableOfLaws(_ *testing.T, row func(string, ...any)) {
 	for _, trials := range []int{3, 6, 10, 12} {
 		for _, law := range []scaling{{1e5, 0.05, 0.01}, {1e5, 0.1, 0.001}, {1e5, 0.02, 0.0005}} {
 			l, s, k, u := coverOfLaw(law, trials, 1000)
 			row("| %d | σ %g, κ %g | %.1f | %.1f | %.1f | %.1f |", trials, law.sigma, law.kappa, 100*l, 100*s, 100*k, 100*u)
 		}
 	}
-	row("\n| bins | phi | changed | not steady |\n|---|---|---|---|")
+}
+
+func tableOfSeries(_ *testing.T, row func(string, ...any)) {
 	for _, phi := range []float64{0, 0.5} {
 		row("| 40 | %g | | %.1f |", phi, 100*share(10_000, unsteady(40, phi)))
 		row("| 100 | %g | %.2f | %.1f |", phi, 100*share(10_000, changed(phi)), 100*share(10_000, unsteady(100, phi)))
 	}
-	t.Log(out.String())
 }
 
 // recorded draws from the log-ratios in the file that REDLINE_NOISE names, either

@@ -24,17 +24,14 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// start starts a Chromium for one test. When the test ends, no process of it and
-// nothing of its profile may be left.
+// start starts a Chromium for one test. When the test ends, no process of it may be
+// left, so that its profile goes with the test's folder.
 func start(t *testing.T) context.Context {
 	t.Helper()
 	if os.Getenv("REDLINE_TEST_BROWSER") == "" && os.Getenv("CI") == "" {
 		t.Skip("needs Chromium: run scripts/test-full.sh, or set REDLINE_TEST_BROWSER=1")
 	}
-	profile, err := os.MkdirTemp("", "redline-browser-")
-	if err != nil {
-		t.Fatal(err)
-	}
+	profile := t.TempDir()
 	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.UserDataDir(profile), chromedp.DisableGPU)
 	if os.Getuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // root has none
@@ -57,17 +54,17 @@ func start(t *testing.T) context.Context {
 	return browser
 }
 
-// gone waits until no process has the profile, and removes it.
+// gone waits until no process has the profile.
 func gone(t *testing.T, profile string) {
 	t.Helper()
 	var left []string
 	for range 100 {
-		if left = processes(t, profile); len(left) == 0 && os.RemoveAll(profile) == nil {
+		if left = processes(t, profile); len(left) == 0 {
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Errorf("Chromium left %s and processes %v", profile, left)
+	t.Errorf("Chromium left the processes %v", left)
 }
 
 // processes are those that have the profile in their command line.

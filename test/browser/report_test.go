@@ -69,14 +69,24 @@ const unfold = `new Promise(done => {
 	setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(() => done(true))), 50);
 })`
 
-// blank counts the places for charts that have no canvas with more than its
-// axes: fewer than two colours, or none of the page's own for data.
-const blank = `[...document.querySelectorAll(".plot")].filter(box => {
-	const canvas = box.querySelector("canvas");
-	if (!canvas || !canvas.width) return true;
-	const pixels = new Uint32Array(canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.buffer);
-	return new Set(pixels).size < 8;
-}).length`
+// blank counts the places for charts in which nothing has a colour of data; axes
+// and attempts that were left out are grey.
+const blank = `(() => {
+	const root = getComputedStyle(document.documentElement);
+	const colours = [0, 1, 2, 3, 4, 5].map(i => parseInt(root.getPropertyValue("--c" + i).trim().slice(1), 16))
+		.map(c => [c >> 16, c >> 8 & 255, c & 255]);
+	const times = JSON.parse(document.getElementById("data").textContent).times;
+	const grey = box => box.dataset.trial !== undefined && !times[box.dataset.row][box.dataset.trial].counts;
+	return [...document.querySelectorAll(".plot")].filter(box => {
+		const canvas = box.querySelector("canvas");
+		if (!canvas || !canvas.width) return true;
+		const p = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+		const drawn = c => { for (let i = 0; i < p.length; i += 4) {
+			if (p[i + 3] > 200 && Math.abs(p[i] - c[0]) + Math.abs(p[i + 1] - c[1]) + Math.abs(p[i + 2] - c[2]) < 24) return true;
+		} return false; };
+		return !grey(box) && !colours.slice(0, 5).some(drawn);
+	}).length;
+})()`
 
 func TestPagesAreWholeOnEveryScreen(t *testing.T) {
 	browser := start(t)

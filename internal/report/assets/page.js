@@ -103,8 +103,10 @@
 
   const paintSeries = (chart, c, x, y) => {
     if (chart.curve) line(c, chart.curve.map(p => [x(p.x), y(p.y)]), colour("muted"), []);
+    const ticks = chart.ticks, between = ticks.length > 1 ? Math.abs(x(ticks[1].x) - x(ticks[0].x)) : 100;
+    const apart = chart.joined ? 0 : Math.min(30, .7 * between / chart.series.length);
     chart.series.forEach((s, i) => {
-      const own = colour("c" + i), dodge = chart.joined ? 0 : 34 * (i - (chart.series.length - 1) / 2) / Math.max(1, chart.series.length / 2);
+      const own = colour("c" + i), dodge = apart * (i - (chart.series.length - 1) / 2);
       const there = s.points.filter(p => p.trials.length).sort((a, b) => a.x - b.x);
       if (chart.joined && !chart.curve) line(c, there.map(p => [x(p.x) + dodge, y(p.median)]), own, [[], [6, 3], [2, 3]][i % 3]);
       for (const p of s.points) {
@@ -129,7 +131,7 @@
     const cut = s => s.length > 22 ? s.slice(0, 21) + "…" : s;
     return {
       splits: () => ticks.map(t => t.x), values: () => ticks.map(t => cut(t.label)),
-      rotate: turned ? -40 : 0, size: turned ? 24 + 4.5 * Math.min(22, longest) : 32,
+      rotate: turned ? 40 : 0, size: turned ? 24 + 4.5 * Math.min(22, longest) : 32,
     };
   };
 
@@ -141,9 +143,10 @@
       top = Math.max(top, p.high, p.published || 0, ...p.trials, ...(p.excluded || []));
     }
     for (const p of chart.curve || []) top = Math.max(top, p.y);
-    const height = Math.max(300, Math.min(400, box.clientWidth / 2));
-    plot(box, height, [low - pad, high + pad], [0, (top || 1) * 1.06], [
-      axis(Object.assign({label: chart.axis, labelSize: 20, labelFont: font, grid: {show: false}, gap: 6}, names(chart.ticks, box.clientWidth - 60))),
+    const across = axis(Object.assign({label: chart.axis, labelSize: 20, labelFont: font, grid: {show: false}, gap: 6}, names(chart.ticks, box.clientWidth - 60)));
+    const height = Math.max(268, Math.min(368, box.clientWidth / 2)) + across.size;
+    plot(box, height, [low - pad, high + pad], [0, (top || 1) * 1.1], [
+      across,
       axis({values: (u, all) => all.map(short), size: 56, space: 44}),
     ], (c, x, y) => paintSeries(chart, c, x, y));
   };
