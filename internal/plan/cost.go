@@ -173,7 +173,7 @@ func timing(t result.Timing, bursts bool) result.Timing {
 	if bursts {
 		usual.Warmup, usual.Window = 2*time.Second, 10*time.Second
 	}
-	return result.Timing{Settle: orElse(t.Settle, usual.Settle), Warmup: orElse(t.Warmup, usual.Warmup), Window: orElse(t.Window, usual.Window)}
+	return result.Timing{Settle: max(0, orElse(t.Settle, usual.Settle)), Warmup: orElse(t.Warmup, usual.Warmup), Window: orElse(t.Window, usual.Window)}
 }
 
 func orElse[T comparable](v, otherwise T) T {

@@ -79,10 +79,21 @@ var fields = []field{
 }
 
 var timings = []field{
-	single("settle", "longest wait for the host to come to rest before a trial", span(10*time.Millisecond, 10*time.Minute), func(q *Question, v time.Duration) { q.Timing.Settle = v }),
+	single("settle", "longest wait for the host to come to rest before a trial", span(0, 10*time.Minute), func(q *Question, v time.Duration) { q.Timing.Settle = orNone(v) }),
 	single("warmup", "shortest warm-up, which is not counted", span(10*time.Millisecond, time.Hour), func(q *Question, v time.Duration) { q.Timing.Warmup = v }),
 	single("window", "what is counted", span(10*time.Millisecond, time.Hour), func(q *Question, v time.Duration) { q.Timing.Window = v }),
 }
+
+// orNone tells a wait of nothing from one that is left to its default.
+func orNone(wait time.Duration) time.Duration {
+	if wait == 0 {
+		return noWait
+	}
+	return wait
+}
+
+// noWait is a Settle of nothing, until Make.
+const noWait = -1
 
 var workloads = oneOf(result.Consume, result.Produce)
 

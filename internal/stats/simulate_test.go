@@ -320,6 +320,8 @@ func tableOfPower(t *testing.T, row func(string, ...any)) {
 	}
 	glitch, glitchSD := glitches()
 	own, ownSD := recorded(t)
+	// What a plan by a spread that does not see the glitches would find.
+	row("| glitches, planned by 5.0 %% | 3 %% | %d | 80 | %.1f |", PairsFor(0.03, 0.05, 0.8), 100*power(PairsFor(0.03, 0.05, 0.8), 10_000, 0.03, glitch))
 	for _, effect := range []float64{0.03, 0.05, 0.1} {
 		for _, promised := range []float64{0.8, 0.9} {
 			promise("normal", 0.05, scaled(0.05), effect, promised)
