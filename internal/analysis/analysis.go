@@ -17,6 +17,9 @@ import (
 // setting, is what a run tells about.
 const noisy = 0.20
 
+// notIdle is how many processors other work may use on a machine that is to be idle.
+const notIdle = 0.2
+
 // Report computes what an experiment found. margin is the largest difference that
 // counts as none; 0 takes the plan's. version is that of the redline that reports.
 func Report(run result.Run, version string, margin float64) result.ExperimentReport {
@@ -100,6 +103,11 @@ func places(sessions []result.Session) []string {
 	for i, s := range sessions[1:] {
 		if d := Differences(first, s.Environment); len(d) > 0 {
 			all = append(all, fmt.Sprintf("sitting %d was elsewhere than the first: %s", i+2, strings.Join(d, ", ")))
+		}
+	}
+	for i, s := range sessions {
+		if s.Calibration.Foreign > notIdle {
+			all = append(all, fmt.Sprintf("the machine was not idle when sitting %d began: other work used up to %.2g CPUs, and what went on at that level later was taken for normal", i+1, s.Calibration.Foreign))
 		}
 	}
 	if first.Storage == "memory" {

@@ -199,7 +199,7 @@ func (q *Question) sides(f *findings) sides {
 		var refusal error
 		takers := []string{}
 		for _, workload := range q.Measure {
-			err := q.refusal(c.setting, c.value, workload, clients)
+			err := q.refusal(c.value, workload, clients)
 			switch {
 			case !c.setting.concerns(workload):
 			case err == nil:
@@ -226,7 +226,7 @@ func (q *Question) sides(f *findings) sides {
 // refused adds the values of an axis that a client does not take.
 func (q *Question) refused(f *findings, a axis, workload string, clients []value) {
 	for _, v := range a.values {
-		if err := q.refusal(a.setting, v, workload, clients); err != nil {
+		if err := q.refusal(v, workload, clients); err != nil {
 			f.add(v.at, "%v", err)
 		}
 	}
@@ -259,7 +259,7 @@ func (q *Question) clients(f *findings) []value {
 }
 
 // refusal is why a client does not take a value of a property, on its own.
-func (q *Question) refusal(s *setting, v value, workload string, clients []value) error {
+func (q *Question) refusal(v value, workload string, clients []value) error {
 	for _, c := range clients {
 		arm := newArm(workload)
 		c.apply(&arm)

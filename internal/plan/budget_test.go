@@ -163,8 +163,8 @@ func TestDiskCountsTopicsThatAreThereAtOnce(t *testing.T) {
 		"fill: 64MiB\nkafka: local\naxes: {nodes: [1, 2]}":                          one,
 		"fill: 64MiB\nkafka: local\naxes: {nodes: [1, 3]}":                          3 * one,
 		"fill: 64MiB\nkafka: local:3":                                               3 * one,
-		"measure: produce\naxes: {record-size: [10, 100]}":                          writtenRest + writtenSoon,
-		"fill: 64MiB\nmeasure: [consume, produce]\naxes: {record-size: [100, 200]}": one + one*210/220 + writtenRest + writtenSoon,
+		"measure: produce\naxes: {record-size: [10, 100]}":                          8*writtenRest + writtenSoon,
+		"fill: 64MiB\nmeasure: [consume, produce]\naxes: {record-size: [100, 200]}": one + one*210/220 + 8*writtenRest + writtenSoon,
 	} {
 		got := plan(t, parse(t, "question: ?\n"+yaml), Want{}).Disk
 		if d := got - want; d < -3000 || d > 3000 {

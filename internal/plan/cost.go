@@ -20,6 +20,7 @@ const (
 	eachNode    = 2.5  // every further node
 	fillBytes   = 100e6
 	fillRecords = 1e6 // a second, whichever is slower
+	fillAtMost  = 10  // after which a fill ends, see result.Plan.FillTime
 )
 
 // cost knows what the arms of a plan take in time and on the disk.
@@ -97,7 +98,7 @@ func (c cost) fills(trials []result.Planned, fill int64) float64 {
 
 func filling(s Shape, fill int64) float64 {
 	records := float64(s.Records(fill))
-	return max(records*float64(s.RecordBytes)/fillBytes, records/fillRecords)
+	return min(fillAtMost, max(records*float64(s.RecordBytes)/fillBytes, records/fillRecords))
 }
 
 // What a record takes on a disk beside its value, in bytes: its own fields, a key
@@ -108,11 +109,11 @@ const (
 	logExtra    = 1.05
 )
 
-// What is written to topics that nobody reads is removed soon: one at rest keeps
-// writtenRest bytes at most, and the one that is being written to has writtenSoon
-// more, until brokers look after their retention.
+// What is written to topics that nobody reads is removed soon: each partition keeps
+// writtenRest bytes at most (its retention and a segment), and the topic that is
+// being written to has writtenSoon more, until brokers look after their retention.
 const (
-	writtenRest = 256 << 20
+	writtenRest = 48 << 20
 	writtenSoon = 1 << 30
 )
 
@@ -124,7 +125,7 @@ func (c cost) disk(fill int64) int64 {
 		shape := c.shapes[i]
 		if shape.Workload == result.Produce {
 			writing = max(writing, writtenSoon*c.copies[i])
-			return writtenRest * c.copies[i]
+			return writtenRest * int64(shape.Partitions) * c.copies[i]
 		}
 		each := shape.RecordBytes + recordExtra
 		if shape.Keys != "none" {

@@ -48,5 +48,8 @@ func FuzzParse(f *testing.F) {
 		if err == nil && (p.Seconds > 3600 || len(p.Trials) != p.Rounds*len(p.Arms) || len(p.Arms) > maxArms) {
 			t.Fatalf("%+v", p)
 		}
+		if err == nil && p.Check() != nil {
+			t.Fatal(p.Check())
+		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"redline/internal/broker"
+	"redline/internal/gate"
 	"redline/result"
 )
 
@@ -285,7 +286,19 @@ var threshold = words(200)
 
 func (r *reader) thresholds(key string, n node) {
 	for _, item := range r.itemsOf(n, key) {
-		if text, ok := one(r, key, item, threshold); ok {
+		text, ok := one(r, key, item, threshold)
+		if !ok {
+			continue
+		}
+		g, err := gate.Parse(text)
+		switch {
+		case err != nil:
+			r.add(item.at, "%v", err)
+		case g.Relative:
+			r.add(item.at, "the gate %s is about a change, and a question has nothing to change from: give a figure, or hold two runs against each other with compare --fail-if", quote(text))
+		case g.Workload != "" && !slices.Contains(r.q.Measure, g.Workload):
+			r.add(item.at, "the gate %s is about %s, which is not measured", quote(text), g.Workload)
+		default:
 			r.q.Thresholds = append(r.q.Thresholds, text)
 		}
 	}

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -211,11 +212,9 @@ func propertySetting(name string) (*setting, error) {
 	return &row, nil
 }
 
-func isProperty(name string) bool {
-	return name != "" && len(name) <= 200 && !strings.ContainsFunc(name, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_')
-	})
-}
+var propertyForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,200}$`)
+
+func isProperty(name string) bool { return propertyForm.MatchString(name) }
 
 // newArm is an arm with every setting at its fallback.
 func newArm(workload string) result.Arm {

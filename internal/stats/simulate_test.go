@@ -316,7 +316,11 @@ func tableOfDrift(_ *testing.T, row func(string, ...any)) {
 func tableOfPower(t *testing.T, row func(string, ...any)) {
 	promise := func(name string, sd float64, draw func(*rand.Rand) float64, effect, promised float64) {
 		n := PairsFor(effect, sd, promised)
-		row("| %s, sd %.1f %% | %.0f %% | %d | %.0f | %.1f |", name, 100*sd, 100*effect, n, 100*promised, 100*power(n, 10_000, effect, draw))
+		found := power(n, 10_000, effect, draw)
+		row("| %s, sd %.1f %% | %.0f %% | %d | %.0f | %.1f |", name, 100*sd, 100*effect, n, 100*promised, 100*found)
+		if found < promised-0.02 {
+			t.Errorf("%s noise, effect %v: %d pairs find %v, promised %v", name, effect, n, found, promised)
+		}
 	}
 	glitch, glitchSD := glitches()
 	own, ownSD := recorded(t)
