@@ -101,6 +101,8 @@ type Plan struct {
 	Created  time.Time `json:"created"`
 	// Seed decides the order of trials and the bytes of records.
 	Seed uint64 `json:"seed"`
+	// Command are the arguments that it was asked with, without the program's name.
+	Command []string `json:"command,omitempty"`
 	// Kafka is the cluster that was asked for: "embedded", "local", "local:3", or
 	// addresses.
 	Kafka string `json:"kafka"`

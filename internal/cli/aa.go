@@ -163,7 +163,9 @@ func (f *aaFlags) begin(ctx context.Context, p *Process, folder *runs.Folder, pl
 	if err != nil {
 		return nil, nil, err
 	}
-	writer, err := folder.Create(aa.Plan(calibrated))
+	made := aa.Plan(calibrated)
+	made.Command = p.Args
+	writer, err := folder.Create(made)
 	return writer, nil, err
 }
 

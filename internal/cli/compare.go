@@ -27,6 +27,8 @@ type compareFlags struct {
 	rerun          bool
 	binaries       []string
 	rounds         int
+	seed           uint64
+	seeded         bool
 	margin         string
 	failIf         []string
 	allowUndecided bool
@@ -55,6 +57,7 @@ beyond, with 5 when it straddles (--allow-undecided makes that 0).`,
   redline compare --rerun RUN:consumers=4 --binary ./redline-main --binary ./redline-branch`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			f.seeded = cmd.Flags().Changed("seed")
 			return f.run(cmd.Context(), p, args)
 		},
 	}
@@ -64,6 +67,7 @@ beyond, with 5 when it straddles (--allow-undecided makes that 0).`,
 	flags.BoolVar(&f.rerun, "rerun", false, "run both settings anew, interleaved")
 	flags.StringArrayVar(&f.binaries, "binary", nil, "with --rerun: a build of redline that does the trials; give two")
 	flags.IntVar(&f.rounds, "rounds", 0, "with --rerun: rounds (default: enough for the comparisons)")
+	flags.Uint64Var(&f.seed, "seed", 0, "with --rerun: draw the order from this number (default: a new one)")
 	flags.StringVar(&f.margin, "margin", "", "the largest difference that counts as none (default: the run's)")
 	flags.StringArrayVar(&f.failIf, "fail-if", nil, "`GATE` that must not hold, such as 'consume.records_per_second < -5%'; may be repeated")
 	flags.BoolVar(&f.allowUndecided, "allow-undecided", false, "exit with 0 when a gate cannot be decided")
@@ -254,10 +258,15 @@ func (f *compareFlags) again(ctx context.Context, p *Process, sides []compared, 
 	if err != nil {
 		return err
 	}
-	made, err := plan.Again(base, arms, plan.Want{Seed: rand.Uint64(), Created: time.Now().UTC(), Rounds: f.rounds, Margin: margin})
+	seed := f.seed
+	if !f.seeded {
+		seed = rand.Uint64()
+	}
+	made, err := plan.Again(base, arms, plan.Want{Seed: seed, Created: time.Now().UTC(), Rounds: f.rounds, Margin: margin})
 	if err != nil {
 		return err
 	}
+	made.Command = p.Args
 	if f.bootstrap == "" && f.kafka == "" {
 		f.connectFlags.asPlanned(made.Kafka)
 	} else if made.Kafka = f.kafka; made.Kafka == "" {

@@ -26,6 +26,8 @@ type limitFlags struct {
 	time       time.Duration
 	size       int
 	partitions int32
+	seed       uint64
+	seeded     bool
 	listen     string
 	output     string
 }
@@ -45,7 +47,10 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
   redline limit --kafka local
   redline limit -b kafka-1:9092 --topic orders --time 2m -o json`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), p) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.seeded = cmd.Flags().Changed("seed")
+			return f.run(cmd.Context(), p)
+		},
 	}
 	flags := cmd.Flags()
 	f.connectFlags.add(cmd)
@@ -54,6 +59,7 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
 	flags.DurationVar(&f.time, "time", experiment.DefaultTime, "how long to measure; less makes the figures less sure")
 	flags.IntVar(&f.size, "record-size", 100, "bytes of each value")
 	flags.Int32Var(&f.partitions, "partitions", 8, "partitions of the topic that is made")
+	flags.Uint64Var(&f.seed, "seed", 0, "draw order and bytes from this number (default: a new one)")
 	flags.StringVar(&f.listen, "listen", "", "serve Prometheus metrics and pprof on this `address`, such as 127.0.0.1:9095")
 	addOutput(cmd, &f.output)
 	return cmd
@@ -117,7 +123,7 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 	if err != nil {
 		return err
 	}
-	writer, err := folder.Create(f.plan(s))
+	writer, err := folder.Create(f.plan(s, p.Args))
 	if err != nil {
 		return err
 	}
@@ -129,7 +135,7 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 }
 
 // plan says how the limit is looked for.
-func (f *limitFlags) plan(s *session) result.Plan {
+func (f *limitFlags) plan(s *session, args []string) result.Plan {
 	fill := int64(mostFill)
 	if s.storage() == "memory" {
 		fill = memoryFill()
@@ -138,10 +144,16 @@ func (f *limitFlags) plan(s *session) result.Plan {
 	if kafka == "" {
 		kafka = strings.Join(s.Brokers, ",")
 	}
-	return experiment.Limit{
+	seed := f.seed
+	if !f.seeded {
+		seed = rand.Uint64()
+	}
+	made := experiment.Limit{
 		Client: "franz", Partitions: int(f.partitions), RecordSize: f.size, FillBytes: fill, Time: f.time,
-		ReadOnly: f.topic != "", Seed: rand.Uint64(), Created: time.Now().UTC(), Kafka: kafka,
+		ReadOnly: f.topic != "", Seed: seed, Created: time.Now().UTC(), Kafka: kafka,
 	}.Plan()
+	made.Command = args
+	return made
 }
 
 // tell fills in what the stored trials came to, and leaves the page beside them.

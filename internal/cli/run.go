@@ -182,6 +182,7 @@ func (f *runFlags) makePlan(p *Process) (result.Plan, error) {
 	if err != nil {
 		return result.Plan{}, usagef("%w", err)
 	}
+	made.Command = p.Args
 	return made, nil
 }
 
@@ -237,7 +238,7 @@ func checkArm(arm result.Arm) error {
 	if _, err := experiment.Handler(arm.Setting.Handler); err != nil {
 		return err
 	}
-	options := client.Options{Profile: client.Profile(arm.Profile), Properties: arm.Setting.Properties}
+	options := client.Options{Profile: client.Profile(arm.Profile), Properties: experiment.Properties(arm)}
 	if arm.Workload == result.Produce {
 		return library.CheckProducer(options)
 	}

@@ -256,18 +256,24 @@ func Handler(text string) (float64, error) {
 // produce writes to the topic as fast as the clients go.
 func (x *execution) produce(ctx context.Context) (*workload.Producing, error) {
 	options := x.options()
-	if options.Properties == nil {
-		options.Properties = map[string]string{}
-	}
-	s := x.Arm.Setting
-	// Asked of every client alike, so that a library's default is no part of what is
-	// compared; a property set on purpose wins.
-	for key, value := range map[string]string{"compression.type": s.Compression, "acks": s.Acks} {
-		if _, given := options.Properties[key]; !given && value != "" {
-			options.Properties[key] = value
+	options.Properties = Properties(x.Arm)
+	return startProducing(ctx, x.library, options, x.Topic, x.Arm.Setting, x.Run, x.Seed, x.ledger, 0)
+}
+
+// Properties are what is set on an arm's client. Compression and acknowledgements are
+// asked of every producer alike, so that a library's default is no part of what is
+// compared; a property set on purpose wins.
+func Properties(arm result.Arm) map[string]string {
+	properties := map[string]string{}
+	if arm.Workload == result.Produce {
+		for key, value := range map[string]string{"compression.type": arm.Setting.Compression, "acks": arm.Setting.Acks} {
+			if value != "" {
+				properties[key] = value
+			}
 		}
 	}
-	return startProducing(ctx, x.library, options, x.Topic, s, x.Run, x.Seed, x.ledger, 0)
+	maps.Copy(properties, arm.Setting.Properties)
+	return properties
 }
 
 // startProducing writes records as the setting says; 0 records go on until the end.

@@ -177,7 +177,7 @@ func (t *topics) filled(ctx context.Context, arm result.Arm) (*topic, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.fill(ctx, made.name, arm.Setting); err != nil {
+	if err := t.fill(ctx, made.name, arm); err != nil {
 		return nil, fmt.Errorf("cannot fill topic %s: %w", made.name, err)
 	}
 	return made, t.look(ctx, made)
@@ -186,11 +186,12 @@ func (t *topics) filled(ctx context.Context, arm result.Arm) (*topic, error) {
 // FillTime bounds how long one topic is filled.
 const FillTime = 10 * time.Second
 
-func (t *topics) fill(ctx context.Context, name string, s result.Setting) error {
+func (t *topics) fill(ctx context.Context, name string, arm result.Arm) error {
 	library, err := libraries.Open("franz")
 	if err != nil {
 		return err
 	}
+	s := arm.Setting
 	s.Instances = 2
 	options := client.Options{
 		Brokers: t.place.Brokers, ClientID: "redline", Profile: client.Tuned,
@@ -200,7 +201,7 @@ func (t *topics) fill(ctx context.Context, name string, s result.Setting) error 
 		delete(options.Properties, "compression.type")
 	}
 	ledger := audit.NewLedger(name)
-	most := max(1, t.run.Plan.FillBytes/int64(max(1, s.RecordBytes)))
+	most := plan.ShapeOf(arm).Records(t.run.Plan.FillBytes)
 	run, err := startProducing(ctx, library, options, name, s, t.run.stamp(), t.run.Plan.Seed, ledger, most)
 	if err != nil {
 		return err

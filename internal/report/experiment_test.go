@@ -337,7 +337,7 @@ func TestPlacesOnAnAxisAreReadable(t *testing.T) {
 func TestCommandsRepeatTheRun(t *testing.T) {
 	r := troubledReport()
 	want := []string{
-		"redline run 'broken broker' --seed 7 -b kafka-1:9092,kafka-2:9092",
+		"redline run 'broken broker.yaml' -b kafka-1:9092,kafka-2:9092 --seed 7",
 		"redline run --resume '20261124-120000-broken broker'", "redline report '20261124-120000-broken broker'",
 	}
 	if diff := cmp.Diff(want, repeated(r)); diff != "" {

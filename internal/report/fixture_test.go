@@ -33,7 +33,7 @@ func invent(name, question, answer string, rounds int, axes ...result.Axis) *inv
 		Run:    "20261124-120000-" + name, Name: name, Question: question, Answer: answer,
 		Plan: result.Plan{
 			Schema: result.PlanSchema, Run: "20261124-120000-" + name, Name: name, Question: question, Kind: result.Rounds, Created: began,
-			Seed: 7, Kafka: "local", Axes: axes, Combine: "product", Rounds: rounds,
+			Seed: 7, Kafka: "local", Command: []string{"run", name}, Axes: axes, Combine: "product", Rounds: rounds,
 			RoundsWhy: "5 comparisons need at least 8 pairs for p < 0.05 after Holm, and 2 are spare",
 			Timing:    result.Timing{Settle: 30 * time.Second, Warmup: 3 * time.Second, Window: 10 * time.Second},
 			FillBytes: 400e6, Margin: 0.03, Seconds: 1100, Disk: 1_200_000_000,
@@ -233,6 +233,7 @@ func troubledReport() result.ExperimentReport {
 	row.BrokerCPUs, row.Usage.BrokerCPU = result.Estimate{}, -1
 	row.Lost, row.Errors = 17, 3
 	f.report.Warnings = []string{"the machine was too noisy: 1 of 4 attempts were made invalid by what went on beside them (steal, rebalance), so believe the figures only as far as they repeat"}
+	f.report.Plan.Command = []string{"run", "broken broker.yaml", "-b", "kafka-1:9092,kafka-2:9092"}
 	f.report.Excluded, f.report.Failed = 1, 1
 	f.report.Plan.Kafka = "kafka-1:9092,kafka-2:9092"
 	r := f.done()

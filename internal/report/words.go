@@ -88,23 +88,17 @@ func counted(r result.ExperimentReport) string {
 	return text
 }
 
-// repeated are the commands that do it again, go on, and show it.
+// repeated are the commands that do it again in the same order, go on, and show it.
 func repeated(r result.ExperimentReport) []string {
-	where := " --kafka " + quoted(r.Plan.Kafka)
-	switch sort, _, _ := strings.Cut(r.Plan.Kafka, ":"); {
-	case r.Plan.Kafka == "":
-		where = ""
-	case sort != "embedded" && sort != "local":
-		where = " -b " + quoted(r.Plan.Kafka)
+	var commands []string
+	if len(r.Plan.Command) > 0 {
+		words := []string{"redline"}
+		for _, word := range r.Plan.Command {
+			words = append(words, quoted(word))
+		}
+		// The last of several seeds is the one that is taken.
+		commands = append(commands, strings.Join(words, " ")+" --seed "+strconv.FormatUint(r.Plan.Seed, 10))
 	}
-	run := "redline run " + quoted(r.Name)
-	switch r.Plan.Kind {
-	case result.Limits:
-		run = "redline limit"
-	case result.Nulls:
-		run = "redline aa"
-	}
-	commands := []string{run + " --seed " + strconv.FormatUint(r.Plan.Seed, 10) + where}
 	if r.Finished < r.Planned {
 		commands = append(commands, "redline run --resume "+quoted(r.Run))
 	}
