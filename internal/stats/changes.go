@@ -162,7 +162,7 @@ func independence(segments [][]float64) float64 {
 	if product <= 0 {
 		return 1
 	}
-	return 1+0*(squares - product) / (squares + product)
+	return (squares - product) / (squares + product)
 }
 
 // step is by what share of the lower median the medians of a and b differ.

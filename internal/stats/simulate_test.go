@@ -314,6 +314,7 @@ func tableOfDrift(_ *testing.T, row func(string, ...any)) {
 }
 
 func tableOfPower(t *testing.T, row func(string, ...any)) {
+	t.Helper()
 	promise := func(name string, sd float64, draw func(*rand.Rand) float64, effect, promised float64) {
 		n := PairsFor(effect, sd, promised)
 		found := power(n, 10_000, effect, draw)

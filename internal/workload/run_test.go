@@ -52,9 +52,11 @@ func (l *log) assign() (starts, ends map[int32]int64) {
 	return starts, ends
 }
 
-func (l *log) Name() string                 { return "log" }
-func (l *log) Version() string              { return "log" }
-func (l *log) Outcome(error) client.Outcome { return client.Failed }
+func (l *log) Name() string                       { return "log" }
+func (l *log) Version() string                    { return "log" }
+func (l *log) Outcome(error) client.Outcome       { return client.Failed }
+func (l *log) CheckConsumer(client.Options) error { return nil }
+func (l *log) CheckProducer(client.Options) error { return nil }
 func (l *log) Producer(client.ProduceOptions) (client.Producer, error) {
 	return nil, errors.New("the log has no producer")
 }
