@@ -169,7 +169,7 @@ func warningsOf(arm result.Arm, trials, counts []result.Trial) []string {
 	say(count(counts, func(t result.Trial) bool { return t.Cut == "bursts" }), "%d of %d windows were cut from burst to burst: the client delivers in bursts")
 	say(count(counts, func(t result.Trial) bool { return t.Rewinds > 0 }), "in %d of %d windows reading began anew from the start of the topic")
 	say(count(counts, func(t result.Trial) bool { return t.Records == 0 }), "%d of %d windows passed without a record")
-	say(count(counts, func(t result.Trial) bool { return len(t.Notes) > 0 }), "%d of %d windows were not steady")
+	say(count(counts, func(t result.Trial) bool { return len(t.Notes) > 0 }), "%d of %d windows were not steady all the time")
 	failed := count(trials, func(t result.Trial) bool { return t.Error != "" })
 	if failed > 0 {
 		first := slices.IndexFunc(trials, func(t result.Trial) bool { return t.Error != "" })

@@ -8,6 +8,7 @@ import (
 
 	"redline/internal/client"
 	"redline/internal/observe"
+	"redline/internal/stats"
 	"redline/internal/workload"
 	"redline/result"
 )
@@ -187,6 +188,8 @@ func (m *meter) report(trial *result.Trial) {
 	if bursty && len(starts) > 1 && m.bin >= workload.Bin/2 {
 		from, to = starts[0], starts[len(starts)-1]
 		trial.Cut = string(workload.Bursts)
+	} else {
+		from, trial.Notes = m.steady(counts)
 	}
 	a, b := m.window[from], m.window[to]
 	trial.Warmup, trial.Window = a.at, b.at-a.at
@@ -194,6 +197,29 @@ func (m *meter) report(trial *result.Trial) {
 	trial.Usage = observe.Between(a.usage, b.usage)
 	trial.Usage.WireRead, trial.Usage.WireWritten = b.read-a.read, b.written-a.written
 	trial.BinWidth, trial.Bins = m.bin, increments(m.counts)
+}
+
+// steady looks at the bins of a long window: what MSER-5 takes for the rest of a
+// warm-up is left out of it, and what a reader has to know of the rest is noted. A
+// window with too few bins was judged by the rule of quick trials alone.
+func (m *meter) steady(counts []int64) (from int, notes []string) {
+	const least = 40    // bins that MSER-5 needs
+	const change = 0.05 // of the rate, that is worth a note
+	if len(counts) <= least {
+		return 0, nil
+	}
+	bins := make([]float64, len(counts)-1)
+	for i := range bins {
+		bins[i] = float64(counts[i+1] - counts[i])
+	}
+	from, ok := stats.Steady(bins)
+	if !ok {
+		return 0, []string{"the rate did not become steady"}
+	}
+	for _, at := range stats.Changes(bins[from:], change) {
+		notes = append(notes, fmt.Sprintf("the rate changed %.1f s into the window", (time.Duration(from+at)*m.bin).Seconds()))
+	}
+	return from, notes
 }
 
 // whole is what was used in all of the window, whatever part of it counts.

@@ -109,3 +109,28 @@ func TestTrialOfAWorkloadThatEndsSaysSo(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestALongWindowLeavesOutTheRestOfAWarmUp(t *testing.T) {
+	// 1,000/s for 2 s of a window of 6 s, then 10,000/s with a wobble.
+	trial, err := measureIn(t, result.Timing{Warmup: 400 * time.Millisecond, Window: 6 * time.Second}, func(d time.Duration) float64 {
+		if d < 2400*time.Millisecond {
+			return 1000 * d.Seconds()
+		}
+		return 2400 + 10_000*(d-2400*time.Millisecond).Seconds()
+	})
+	if err != nil || trial.Rate() < 9_500 || trial.Window > 4200*time.Millisecond || trial.Window < 3*time.Second {
+		t.Errorf("rate %v over %v, %q, %v", trial.Rate(), trial.Window, trial.Notes, err)
+	}
+}
+
+func TestAChangeInTheMiddleIsNoted(t *testing.T) {
+	trial, err := measureIn(t, result.Timing{Warmup: 400 * time.Millisecond, Window: 8 * time.Second}, func(d time.Duration) float64 {
+		if d < 6*time.Second {
+			return 10_000 * d.Seconds()
+		}
+		return 60_000 + 7_000*(d-6*time.Second).Seconds()
+	})
+	if err != nil || len(trial.Notes) == 0 {
+		t.Errorf("%q, %v", trial.Notes, err)
+	}
+}

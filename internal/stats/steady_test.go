@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -96,6 +97,34 @@ func TestChangesByHand(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
+}
+
+func TestSidesAreFarthestApartByTheEnergyDistance(t *testing.T) {
+	energy := func(x, y []float64) float64 {
+		mean := func(a, b []float64, pairs float64) float64 {
+			sum := 0.0
+			for _, v := range a {
+				for _, w := range b {
+					sum += math.Abs(v - w)
+				}
+			}
+			return sum / pairs
+		}
+		n, m := float64(len(x)), float64(len(y))
+		return n * m / (n + m) * (2*mean(x, y, n*m) - mean(x, x, n*(n-1)) - mean(y, y, m*(m-1)))
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.SliceOfN(rapid.Float64Range(0, 100), 2*shortest, 2*shortest+12).Draw(t, "x")
+		at, until := farthest(x)
+		got := energy(x[:at], x[at:until])
+		for a := shortest; a+shortest <= len(x); a++ {
+			for u := a + shortest; u <= len(x); u++ {
+				if want := energy(x[:a], x[a:u]); want > got+1e-9 {
+					t.Fatalf("%d and %d are %v apart, %d and %d %v", at, until, got, a, u, want)
+				}
+			}
+		}
+	})
 }
 
 func TestChangesAreFoundInNoise(t *testing.T) {
