@@ -3,6 +3,7 @@ package experiment
 import (
 	"context"
 	"errors"
+	"math"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -116,7 +117,8 @@ func TestALongWindowLeavesOutTheRestOfAWarmUp(t *testing.T) {
 		if d < 2400*time.Millisecond {
 			return 1000 * d.Seconds()
 		}
-		return 2400 + 10_000*(d-2400*time.Millisecond).Seconds()
+		t := (d - 2400*time.Millisecond).Seconds()
+		return 2400 + 10_000*t + 30*math.Sin(50*t)
 	})
 	if err != nil || trial.Rate() < 9_500 || trial.Window > 4200*time.Millisecond || trial.Window < 3*time.Second {
 		t.Errorf("rate %v over %v, %q, %v", trial.Rate(), trial.Window, trial.Notes, err)
