@@ -5,7 +5,7 @@ SIZE ?= 100
 THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-full lint golden bench bench-overhead article faults fuzz produce clean
+.PHONY: help build test test-full lint golden bench bench-overhead bench-engine article suites aa simulate kills memory faults fuzz produce clean
 
 help: ## list the chores
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -30,6 +30,24 @@ bench: ## benchmarks of the hot paths
 
 bench-overhead: ## what our counting costs against a bare franz-go loop, on real Kafka
 	scripts/bench-overhead.sh
+
+bench-engine: ## what a trial costs against the workload alone and a bare loop, on real Kafka
+	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$$' -bench Engine -benchtime 1x -timeout 30m
+
+suites: ## every built-in question in 3 minutes each, on real Kafka
+	scripts/suites.sh
+
+aa: ## an hour: how often redline cries wolf here, and how often it sees
+	go run . aa --runs runs
+
+simulate: ## four minutes: what the intervals cover and the plans find
+	REDLINE_SIMULATE=1 go test ./internal/stats -run '^TestSimulation$$' -v -timeout 1h
+
+kills: ## SIGKILL at 95 random moments of a run and at 5 aimed ones
+	REDLINE_KILLS=95 go test ./test/kill -count=1 -v -timeout 1h
+
+memory: ## a thousand short trials: does the heap stay flat?
+	REDLINE_TRIALS=1000 go test ./internal/experiment -count=1 -run MemoryIsFlat -v -timeout 20m
 
 article: ## the article from top to bottom, on real Kafka
 	scripts/article.sh

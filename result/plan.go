@@ -106,6 +106,8 @@ type Plan struct {
 	// Kafka is the cluster that was asked for: "embedded", "local", "local:3", or
 	// addresses.
 	Kafka string `json:"kafka"`
+	// Topic, if not empty, is an existing topic that is read; nothing is written then.
+	Topic string `json:"topic,omitempty"`
 	// Axes vary, combined as "product" or "zip".
 	Axes    []Axis `json:"axes"`
 	Combine string `json:"combine"`

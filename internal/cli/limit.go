@@ -129,7 +129,7 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 	}
 	defer writer.Close()
 	fmt.Fprintf(p.Stderr, "run %s\n", writer.Dir())
-	run := experiment.Run{Topic: f.topic, Open: func(context.Context, result.Arm) (*experiment.Place, error) { return s.place(), nil }}
+	run := experiment.Run{Open: func(context.Context, result.Arm) (*experiment.Place, error) { return s.place(), nil }}
 	err = carry(ctx, p, f.listen, "limit", writer, nil, run)
 	return errors.Join(err, f.tell(p, folder, writer, r, err))
 }
@@ -150,7 +150,7 @@ func (f *limitFlags) plan(s *session, args []string) result.Plan {
 	}
 	made := experiment.Limit{
 		Client: "franz", Partitions: int(f.partitions), RecordSize: f.size, FillBytes: fill, Time: f.time,
-		ReadOnly: f.topic != "", Seed: seed, Created: time.Now().UTC(), Kafka: kafka,
+		Topic: f.topic, Seed: seed, Created: time.Now().UTC(), Kafka: kafka,
 	}.Plan()
 	made.Command = args
 	return made

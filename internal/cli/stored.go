@@ -58,7 +58,20 @@ func (f *reportFlags) run(p *Process, id string) error {
 	if err != nil {
 		return err
 	}
-	return printExperiment(p, f.output, analysis.Report(stored, observe.Environment().Redline, margin))
+	version := observe.Environment().Redline
+	if stored.Plan.Kind == result.Nulls && (f.output == "text" || f.output == "json") {
+		return f.campaign(p, analysis.AA(stored, version))
+	}
+	return printExperiment(p, f.output, analysis.Report(stored, version, margin))
+}
+
+// campaign prints what "redline aa" found.
+func (f *reportFlags) campaign(p *Process, r result.AAReport) error {
+	if f.output == "json" {
+		return printJSON(p.Stdout, r)
+	}
+	report.AA(p.Stdout, r)
+	return nil
 }
 
 // read gives a stored run; the latest when id is empty.

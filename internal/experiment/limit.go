@@ -17,11 +17,12 @@ type Limit struct {
 	// FillBytes bounds how much is written for reading, in bytes of values.
 	FillBytes int64
 	Time      time.Duration
-	// ReadOnly asks about consuming alone: the topic is the user's.
-	ReadOnly bool
-	Seed     uint64
-	Created  time.Time
-	Kafka    string
+	// Topic, if not empty, is an existing topic: consuming alone is asked about, and
+	// nothing is written.
+	Topic   string
+	Seed    uint64
+	Created time.Time
+	Kafka   string
 }
 
 // MinTime is the shortest time a limit can be asked in, DefaultTime what it takes
@@ -81,11 +82,12 @@ func divide(total time.Duration, sides int, grid int) schedule {
 // Plan says how the limit is looked for.
 func (l Limit) Plan() result.Plan {
 	sides := 2
-	if l.ReadOnly {
+	if l.Topic != "" {
 		sides = 1
 	}
 	p := result.Plan{
 		Schema: result.PlanSchema, Name: "limit", Kind: result.Limits, Created: l.Created, Seed: l.Seed, Kafka: l.Kafka,
+		Topic:    l.Topic,
 		Question: "How fast does this Kafka go from here, and which settings reach it?",
 		Combine:  "product", FillBytes: l.FillBytes, Margin: 0.03, Disk: l.FillBytes,
 		Axes: []result.Axis{

@@ -11,7 +11,11 @@ import (
 )
 
 func limitPlan(total time.Duration, readOnly bool, seed uint64) result.Plan {
-	return Limit{Client: "franz", Partitions: 8, RecordSize: 100, FillBytes: 1 << 20, Time: total, ReadOnly: readOnly, Seed: seed}.Plan()
+	topic := ""
+	if readOnly {
+		topic = "mine"
+	}
+	return Limit{Client: "franz", Partitions: 8, RecordSize: 100, FillBytes: 1 << 20, Time: total, Topic: topic, Seed: seed}.Plan()
 }
 
 func TestDefaultLimitHasTheStatedTrials(t *testing.T) {

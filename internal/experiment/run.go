@@ -40,9 +40,6 @@ type Run struct {
 	// when an arm needs other brokers than the last one, which have ended when it
 	// returns.
 	Open func(context.Context, result.Arm) (*Place, error)
-	// Topic, if not empty, is an existing topic to consume; nothing is written to it
-	// and nothing committed.
-	Topic string
 	// Journal, if not nil, is told of topics that could outlive us.
 	Journal *journal.Journal
 	Display *term.Display

@@ -105,7 +105,7 @@ func (s *screen) stored(t result.Trial) {
 	}
 	if s.phase != nil {
 		s.phase.SetWhat(fmt.Sprintf("%d of %d", t.Number+1, len(s.plan.Trials)), int64(t.Number+1),
-			fmt.Sprintf("%s %s/s, %s left", s.labels[t.Arm], term.Rate(t.Rate()), term.Duration(s.left())))
+			fmt.Sprintf("%s %s/s, %s left", s.labels[t.Arm], term.Rate(t.Rate()), term.Duration(s.left().Round(time.Second))))
 	}
 	s.display.Panel(s.lines)
 }

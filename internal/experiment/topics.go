@@ -53,7 +53,7 @@ type TopicUndo struct {
 // first call and used again at the others.
 func (t *topics) of(ctx context.Context, arm result.Arm) (*topic, error) {
 	key := plan.ShapeOf(arm)
-	if t.run.Topic != "" && arm.Workload == result.Consume {
+	if t.run.Plan.Topic != "" && arm.Workload == result.Consume {
 		key = plan.Shape{} // all arms read the one that the user named
 	}
 	if known := t.made[key]; known != nil {
@@ -67,8 +67,8 @@ func (t *topics) of(ctx context.Context, arm result.Arm) (*topic, error) {
 			// Nobody reads it: it keeps little.
 			"retention.bytes": "33554432", "segment.bytes": "16777216",
 		})
-	case t.run.Topic != "":
-		made, err = t.existing(ctx, t.run.Topic)
+	case t.run.Plan.Topic != "":
+		made, err = t.existing(ctx, t.run.Plan.Topic)
 	default:
 		made, err = t.filled(ctx, arm)
 	}

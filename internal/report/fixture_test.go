@@ -102,7 +102,7 @@ func (f *invented) done() result.ExperimentReport {
 	var p []float64
 	for _, rows := range byWorkload(r.Rows) {
 		for _, a := range rows[1:] {
-			ratio := stats.Ratio(ratesOf(a.Row), ratesOf(rows[0].Row))
+			ratio := stats.Paired(ratesOf(a.Row), ratesOf(rows[0].Row)).Ratio
 			r.Comparisons = append(r.Comparisons, result.Comparison{A: a.Label, B: rows[0].Label, ArmA: a.Index, ArmB: rows[0].Index,
 				Measure: a.Workload + ".records_per_second", Ratio: ratio, Paired: true, P: 0.002, Margin: 0.03})
 			p = append(p, 0.002)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"redline/internal/stats"
 	"redline/internal/term"
 	"redline/result"
 )
@@ -130,7 +129,7 @@ func against(ratio result.Estimate) string {
 		return fmt.Sprintf("n=%d, could not tell a difference", ratio.N)
 	}
 	span := fmt.Sprintf("%+.0f – %+.0f %%", 100*(ratio.Low-1), 100*(ratio.High-1))
-	if !stats.Differs(ratio) {
+	if ratio.Low <= 1 && ratio.High >= 1 {
 		return "~ could not tell them apart: " + span
 	}
 	return fmt.Sprintf("%+.0f %% (%s)", 100*(ratio.Median-1), span)

@@ -9,7 +9,7 @@
 //     the drift of the machine, cancels. Holm over all comparisons of a report, then
 //     Verdict.
 //   - Unpaired, then Widen, then Verdict, for two runs made apart.
-//   - Rounds and PairsFor to plan how often to try, Power for what that will find.
+//   - Rounds and PairsFor to plan how often to try.
 //   - Scaling for a law of throughput over the number of instances.
 //   - Steady and Changes for the rate within one trial.
 //
@@ -48,25 +48,4 @@ func Median(values []float64) result.Estimate {
 		}
 	}
 	return result.Estimate{Low: s.Lo, Median: s.Center, High: s.Hi, Confidence: s.Confidence, N: len(values)}
-}
-
-// Ratio is the median of the ratios a[i]/b[i] of paired values with its
-// order-statistic interval: what the pairs have in common, the drift of the
-// machine, cancels. A pair of which one value is 0 counts as a ratio beyond all
-// others; of two zeros there is no ratio, they are left out, and a warning counts
-// them. It panics when a and b differ in length, which is a mistake of the caller.
-func Ratio(a, b []float64) result.Estimate {
-	logs, left := logRatios(a, b)
-	e := Median(logs)
-	if e.N > 0 {
-		e.Low, e.Median, e.High = math.Exp(e.Low), math.Exp(e.Median), math.Exp(e.High)
-	}
-	e.Warnings = append(e.Warnings, left...)
-	return e
-}
-
-// Differs says whether the interval of a ratio excludes 1. Without an interval
-// it is false: nothing can be told.
-func Differs(ratio result.Estimate) bool {
-	return ratio.Confidence > 0 && (ratio.Low > 1 || ratio.High < 1)
 }

@@ -14,19 +14,29 @@ import (
 	"redline/result"
 )
 
-// stored are the reports that the golden files of the report package hold.
-const stored = "../../internal/report/testdata/experiment-*.json"
+// golden are the reports that the golden files of the report package hold.
+const golden = "../../internal/report/testdata/experiment-*.json"
 
-// pages writes each stored report as a page.
+// source is the pattern of the reports that are looked at: the golden ones, or those
+// that REDLINE_REPORTS names, which "redline report -o json" wrote.
+func source() string {
+	if named := os.Getenv("REDLINE_REPORTS"); named != "" {
+		return named
+	}
+	return golden
+}
+
+// pages writes each report as a page.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob(stored)
+	files, err := filepath.Glob(source())
 	if err != nil || len(files) < 5 {
-		t.Fatalf("%d reports in %s: %v", len(files), stored, err)
+		t.Fatalf("%d reports in %s: %v", len(files), source(), err)
 	}
 	written := map[string]string{}
 	for _, file := range files {
-		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "experiment-"), ".json")
+		before, after, _ := strings.Cut(filepath.Base(source()), "*")
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), before), after)
 		written[name] = write(t, render(t, load(t, file)))
 	}
 	return written
@@ -123,7 +133,7 @@ const figures = `[...document.querySelectorAll("[data-value]")].map(e => ({
 func TestThePagesFiguresAreTheReports(t *testing.T) {
 	browser := start(t)
 	for name, file := range pages(t) {
-		r := load(t, strings.Replace(stored, "*", name, 1))
+		r := load(t, strings.Replace(source(), "*", name, 1))
 		exact := numbers(t, r)
 		all := ask[[]shown](t, open(t, browser, file, looks[2]), figures)
 		seen := map[string]bool{}
@@ -189,7 +199,7 @@ func find(at any, path string) string {
 
 func TestTextFromOutsideStaysText(t *testing.T) {
 	browser := start(t)
-	r := load(t, strings.Replace(stored, "*", "hostile", 1))
+	r := load(t, strings.Replace(golden, "*", "hostile", 1))
 	v := open(t, browser, write(t, render(t, r)), looks[0])
 	ask[bool](t, v, unfold)
 	for _, forbidden := range []string{"img", "b", "iframe", "[onerror]", "[onclick]", "[onmouseover]", "[style*=none]", "a[href]"} {
@@ -213,7 +223,7 @@ func TestTextFromOutsideStaysText(t *testing.T) {
 // What the other tests look for must be seen when it is there.
 func TestMisdeedsOfAPageAreSeen(t *testing.T) {
 	browser := start(t)
-	r := load(t, strings.Replace(stored, "*", "seed", 1))
+	r := load(t, strings.Replace(golden, "*", "seed", 1))
 	for _, c := range []struct{ what, put, want string }{
 		{"a script that the policy does not know", "<script>console.log(1)</script>", "violates"},
 		{"a style attribute", `<p style="color:red">x</p>`, "violates"},
@@ -230,7 +240,7 @@ func TestMisdeedsOfAPageAreSeen(t *testing.T) {
 
 func TestFiguresNeedNoScript(t *testing.T) {
 	browser := start(t)
-	r := load(t, strings.Replace(stored, "*", "seed", 1))
+	r := load(t, strings.Replace(golden, "*", "seed", 1))
 	html := render(t, r)
 	html = html[:strings.Index(html, "<script")] + "</body></html>"
 	v := open(t, browser, write(t, html), looks[0])

@@ -180,7 +180,7 @@ func BenchmarkOverhead(b *testing.B) {
 		for i := range a {
 			ourRates, bareRates = append(ourRates, a[i].rate()), append(bareRates, z[i].rate())
 		}
-		ratio := stats.Ratio(ourRates, bareRates)
+		ratio := stats.Paired(ourRates, bareRates).Ratio
 		//nolint:forbidigo // beside the lines of the pairs
 		fmt.Printf("%s, log on %s, %d records of 100 B, 8 partitions, 1 consumer in a group\n", kafka.Description(), kafka.Storage(), records)
 		//nolint:forbidigo // the same

@@ -48,6 +48,7 @@ func Conformance(t *testing.T, library client.Library, typo, nearest string) {
 		"a bad value is named":                               namesBadValue,
 		"what the workload sets is refused as a property":    refusesReserved,
 	}
+	tests["what is refused is refused beforehand"] = refusesBeforehand
 	tests["an unknown property names the nearest"] = func(t *testing.T, l client.Library) { namesNearest(t, l, typo, nearest) }
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -733,6 +734,20 @@ func refuses(t *testing.T, l client.Library, key, value string, want ...string) 
 		closed(t, c)
 	}
 	mentions(t, err, want...)
+}
+
+// refusesBeforehand wants the checks to say what making a client would.
+func refusesBeforehand(t *testing.T, l client.Library) {
+	good := client.Options{Profile: client.Tuned, Properties: map[string]string{}}
+	if err := errors.Join(l.CheckConsumer(good), l.CheckProducer(good)); err != nil {
+		t.Errorf("the profile itself is refused: %v", err)
+	}
+	bad := client.Options{Profile: client.Tuned, Properties: map[string]string{"no.such.property": "1"}}
+	for _, err := range []error{l.CheckConsumer(bad), l.CheckProducer(bad)} {
+		if !errors.Is(err, client.ErrProperty) {
+			t.Errorf("an unknown property: %v", err)
+		}
+	}
 }
 
 func namesNearest(t *testing.T, l client.Library, typo, nearest string) {
