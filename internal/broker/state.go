@@ -193,10 +193,11 @@ func readFolders(parent string) ([]*folder, error) {
 func StateFolder() (string, error) { return stateDir() }
 
 // Sweep cleans away what dead owners left: their processes that still run, their
-// data, their folders. It says in words what was removed. Every Start does the same.
-func Sweep(ctx context.Context) ([]string, error) {
+// data, their folders. It says in words what was removed, or with dry what would be.
+// Every Start does the same.
+func Sweep(ctx context.Context, dry bool) ([]string, error) {
 	var removed []string
-	err := sweepEach(ctx, func(f *folder) {
+	err := sweepEach(ctx, dry, func(f *folder) {
 		what := "broker " + filepath.Base(f.dir)
 		if f.state.Kafka != "" {
 			what += " (" + f.state.Kafka + ")"
@@ -206,10 +207,11 @@ func Sweep(ctx context.Context) ([]string, error) {
 	return removed, err
 }
 
-func sweep(ctx context.Context) error { return sweepEach(ctx, func(*folder) {}) }
+func sweep(ctx context.Context) error { return sweepEach(ctx, false, func(*folder) {}) }
 
-// sweepEach calls each for every folder that goes. One sweep at a time.
-func sweepEach(ctx context.Context, each func(*folder)) error {
+// sweepEach calls each for every folder that goes; with dry they stay. One sweep at a
+// time.
+func sweepEach(ctx context.Context, dry bool, each func(*folder)) error {
 	parent, err := brokersDir()
 	if err != nil {
 		return err
@@ -229,12 +231,18 @@ func sweepEach(ctx context.Context, each func(*folder)) error {
 	for _, f := range folders {
 		if f.abandoned() {
 			each(f)
+			if dry {
+				continue
+			}
 			for _, p := range f.state.Processes {
 				killProcess(p)
 			}
 			_ = f.removeData()
 			_ = os.RemoveAll(f.dir)
 		}
+	}
+	if dry {
+		return nil
 	}
 	return pruneKept(parent)
 }

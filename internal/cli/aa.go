@@ -119,7 +119,7 @@ func (f *aaFlags) measure(ctx context.Context, p *Process, effects []float64, r 
 	if err != nil {
 		return err
 	}
-	defer writer.Close()
+	defer writer.Close() //nolint:errcheck // every trial was on disk before
 	fmt.Fprintf(p.Stderr, "run %s\n", writer.Dir())
 	err = interrupted(ctx, carry(ctx, p, "", "aa", writer, done, experiment.Run{Open: places.reopen}))
 	stored, readErr := folder.Read(writer.ID())

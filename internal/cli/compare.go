@@ -268,7 +268,7 @@ func (f *compareFlags) again(ctx context.Context, p *Process, sides []compared, 
 	}
 	made.Command = p.Args
 	if f.bootstrap == "" && f.kafka == "" {
-		f.connectFlags.asPlanned(made.Kafka)
+		f.asPlanned(made.Kafka)
 	} else if made.Kafka = f.kafka; made.Kafka == "" {
 		made.Kafka = f.bootstrap
 	}
@@ -280,7 +280,7 @@ func (f *compareFlags) again(ctx context.Context, p *Process, sides []compared, 
 	if err != nil {
 		return err
 	}
-	defer writer.Close()
+	defer writer.Close() //nolint:errcheck // every trial was on disk before
 	fmt.Fprintf(p.Stderr, "run %s\n", writer.Dir())
 	places := &places{connectFlags: f.connectFlags, p: p}
 	run := experiment.Run{Open: places.open}

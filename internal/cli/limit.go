@@ -127,11 +127,11 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 	if err != nil {
 		return err
 	}
-	defer writer.Close()
+	defer writer.Close() //nolint:errcheck // every trial was on disk before
 	fmt.Fprintf(p.Stderr, "run %s\n", writer.Dir())
 	run := experiment.Run{Open: func(context.Context, result.Arm) (*experiment.Place, error) { return s.place(), nil }}
 	err = carry(ctx, p, f.listen, "limit", writer, nil, run)
-	return errors.Join(err, f.tell(p, folder, writer, r, err))
+	return errors.Join(err, f.tell(folder, writer, r, err))
 }
 
 // plan says how the limit is looked for.
@@ -157,7 +157,7 @@ func (f *limitFlags) plan(s *session, args []string) result.Plan {
 }
 
 // tell fills in what the stored trials came to, and leaves the page beside them.
-func (f *limitFlags) tell(p *Process, folder *runs.Folder, writer *runs.Writer, r *result.LimitReport, cause error) error {
+func (f *limitFlags) tell(folder *runs.Folder, writer *runs.Writer, r *result.LimitReport, cause error) error {
 	stored, err := folder.Read(writer.ID())
 	if err != nil {
 		return err

@@ -157,7 +157,7 @@ func (f *runFlags) goOn(ctx context.Context, p *Process) error {
 		return err
 	}
 	if f.bootstrap == "" && f.kafka == "" {
-		f.connectFlags.asPlanned(stored.Plan.Kafka)
+		f.asPlanned(stored.Plan.Kafka)
 	}
 	for _, d := range stored.Damaged {
 		fmt.Fprintf(p.Stderr, "%s: it was left out, and what it held is done again\n", d)
@@ -290,7 +290,7 @@ func (f *runFlags) want(p *Process, asked string) (plan.Want, error) {
 
 // carry runs what is missing of a stored run, and reports.
 func (f *runFlags) carry(ctx context.Context, p *Process, folder *runs.Folder, writer *runs.Writer, done []result.Trial) error {
-	defer writer.Close()
+	defer writer.Close() //nolint:errcheck // every trial was on disk before
 	fmt.Fprintf(p.Stderr, "run %s\n", writer.Dir())
 	places := &places{connectFlags: f.connectFlags, p: p}
 	err := carry(ctx, p, f.listen, "run", writer, done, experiment.Run{Open: places.open})

@@ -145,64 +145,106 @@ type cleanAnswer struct {
 	Removed []string `json:"removed"`
 }
 
+// cleanFlags are what `redline clean` takes.
+type cleanFlags struct {
+	storeFlags
+	dry    bool
+	output string
+}
+
 func newCleanCommand(p *Process) *cobra.Command {
-	var f storeFlags
-	var output string
+	var f cleanFlags
 	cmd := &cobra.Command{
-		Use:   "clean",
-		Short: "Remove what runs that died have left behind",
+		Use:   "clean [ID…]",
+		Short: "Remove what runs that died have left behind, or stored runs by their id",
 		Long: `Remove what runs that died have left behind: brokers whose owner is gone, topics that
 redline created (each only if it is still the one with the id that was noted), and
-folders of runs that never began. Stored runs stay.`,
-		Example: "  redline clean",
-		Args:    noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output); err != nil {
+folders of runs that never began. Stored runs stay, but for those that are named.`,
+		Example: "  redline clean\n  redline clean --dry-run\n  redline clean 20261124-120000-seed",
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			if err := checkOutput(f.output); err != nil {
 				return err
 			}
-			removed, err := f.clean(cmd.Context(), p)
-			return printAnswer(p, output, cleanSchema, err, func(w io.Writer) {
-				if len(removed) == 0 {
-					fmt.Fprintln(w, "Nothing was left behind.")
-				}
-				for _, what := range removed {
-					fmt.Fprintln(w, "removed "+what)
-				}
-			}, func(d document) any { return cleanAnswer{d, append([]string{}, removed...)} })
+			removed, err := f.clean(cmd.Context(), p, ids)
+			return printAnswer(p, f.output, cleanSchema, err, func(w io.Writer) { f.tell(w, removed) },
+				func(d document) any { return cleanAnswer{d, append([]string{}, removed...)} })
 		},
 	}
-	f.add(cmd)
-	addOutput(cmd, &output)
+	f.storeFlags.add(cmd)
+	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "say what would be removed; remove nothing")
+	addOutput(cmd, &f.output)
 	return cmd
 }
 
+func (f *cleanFlags) tell(w io.Writer, removed []string) {
+	if len(removed) == 0 {
+		fmt.Fprintln(w, "Nothing was left behind.")
+	}
+	word := "removed"
+	if f.dry {
+		word = "would remove"
+	}
+	for _, what := range removed {
+		fmt.Fprintln(w, word, what)
+	}
+}
+
 // clean removes what dead owners left: their topics first, while a broker that goes on
-// is there to ask.
-func (f *storeFlags) clean(ctx context.Context, p *Process) ([]string, error) {
-	removed, errs := undo(ctx)
-	swept, err := broker.Sweep(ctx)
+// is there to ask. Named runs are removed instead.
+func (f *cleanFlags) clean(ctx context.Context, p *Process, ids []string) ([]string, error) {
+	if len(ids) > 0 {
+		return f.forget(p, ids)
+	}
+	removed, errs := f.undo(ctx)
+	swept, err := broker.Sweep(ctx, f.dry)
 	removed, errs = append(removed, swept...), append(errs, err)
 	if folder, err := runs.Existing(f.folder(p)); err == nil {
-		left, err := folder.Clean()
+		clean := folder.Clean
+		if f.dry {
+			clean = folder.Leftovers
+		}
+		left, err := clean()
 		removed, errs = append(removed, left...), append(errs, err)
 	}
 	return removed, errors.Join(errs...)
 }
 
+// forget removes stored runs.
+func (f *cleanFlags) forget(p *Process, ids []string) (removed []string, err error) {
+	for _, named := range ids {
+		dir, id := runs.Find(f.folder(p), named)
+		folder, err := runs.Existing(dir)
+		if err == nil && !f.dry {
+			err = folder.Remove(id)
+		}
+		if err != nil {
+			return removed, err
+		}
+		removed = append(removed, filepath.Join(dir, id))
+	}
+	return removed, nil
+}
+
 // undo replays the journals of dead owners.
-func undo(ctx context.Context) (removed []string, errs []error) {
+func (f *cleanFlags) undo(ctx context.Context) (removed []string, errs []error) {
 	state, err := broker.StateFolder()
 	if err != nil {
 		return nil, []error{err}
 	}
-	undone, failed, err := journal.Replay(ctx, filepath.Join(state, "journal"), map[string]func(context.Context, json.RawMessage) error{
-		experiment.UndoTopic: experiment.DeleteLeft,
-	})
-	for _, entry := range undone {
+	folder := filepath.Join(state, "journal")
+	var left []journal.Left
+	if f.dry {
+		left, err = journal.Dead(folder)
+	} else {
+		left, errs, err = journal.Replay(ctx, folder, map[string]func(context.Context, json.RawMessage) error{
+			experiment.UndoTopic: experiment.DeleteLeft,
+		})
+	}
+	for _, entry := range left {
 		var topic experiment.TopicUndo
 		if err := json.Unmarshal(entry.Data, &topic); err == nil {
 			removed = append(removed, fmt.Sprintf("topic %s of process %d, which has gone", topic.Name, entry.PID))
 		}
 	}
-	return removed, append(failed, err)
+	return removed, append(errs, err)
 }

@@ -73,7 +73,7 @@ func divide(total time.Duration, sides int, grid int) schedule {
 		return s
 	}
 	s.timing.Window = min(maxWindow, each-cost(result.Timing{Warmup: s.timing.Warmup, Window: maxWindow})+maxWindow)
-	for s.rounds < maxRounds && trials(s.rounds+1)*cost(s.timing) <= left {
+	for s.rounds < maxRounds && trials(s.rounds+1)*cost(s.timing) <= left { //nolint:durationcheck // a number of trials
 		s.rounds++
 	}
 	return s

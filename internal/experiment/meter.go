@@ -178,7 +178,8 @@ func (m *meter) measure(ctx context.Context, trial *result.Trial, opened, closed
 // delivers in bursts the part from the start of its first burst to the start of its
 // last, so that each counts with the pause behind it.
 func (m *meter) report(trial *result.Trial) {
-	from, to := 0, len(m.window)-1
+	var from int
+	to := len(m.window) - 1
 	trial.Cut = string(workload.Settled)
 	counts := make([]int64, len(m.window))
 	for i, s := range m.window {

@@ -48,11 +48,10 @@ func TestSameSeedSameOrder(t *testing.T) {
 	}
 }
 
-// carryOut does every trial of a plan against made-up rates, and may be cut off
-// anywhere: what is stored is the same.
-func carryOut(p result.Plan, rate func(arm int) int64, stop int) []result.Trial {
+// carryOut does every trial of a plan against made-up rates.
+func carryOut(p result.Plan, rate func(arm int) int64) []result.Trial {
 	var done []result.Trial
-	for range stop {
+	for range p.Trials {
 		planned, number, more := next(p, done)
 		if !more {
 			break
@@ -69,7 +68,7 @@ func carryOut(p result.Plan, rate func(arm int) int64, stop int) []result.Trial 
 
 func TestTheBestTwoMeetInInterleavedRounds(t *testing.T) {
 	p := limitPlan(DefaultTime, true, 3)
-	done := carryOut(p, func(arm int) int64 { return int64(100 + arm) }, 1000)
+	done := carryOut(p, func(arm int) int64 { return int64(100 + arm) })
 	if len(done) != len(p.Trials) {
 		t.Fatalf("%d of %d trials", len(done), len(p.Trials))
 	}
@@ -89,11 +88,11 @@ func TestALoneSettingIsConfirmedAlone(t *testing.T) {
 			return 100
 		}
 		return -1
-	}, 1000)
+	})
 	if len(done) != 6+p.Rounds {
 		t.Errorf("%d trials", len(done))
 	}
-	if none := carryOut(p, func(int) int64 { return -1 }, 1000); len(none) != 6 {
+	if none := carryOut(p, func(int) int64 { return -1 }); len(none) != 6 {
 		t.Errorf("%d trials of settings that all fail", len(none))
 	}
 }
@@ -101,7 +100,7 @@ func TestALoneSettingIsConfirmedAlone(t *testing.T) {
 func TestACutRunGoesOnAsIfItHadNotBeen(t *testing.T) {
 	p := limitPlan(DefaultTime, false, 5)
 	rate := func(arm int) int64 { return int64(1000 + 37*arm%11) }
-	whole := carryOut(p, rate, 1000)
+	whole := carryOut(p, rate)
 	for cut := range whole {
 		planned, number, more := next(p, whole[:cut])
 		if want := whole[cut]; !more || number != want.Number || planned.Arm != want.Arm {
