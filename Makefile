@@ -41,7 +41,7 @@ aa: ## an hour: how often redline cries wolf here, and how often it sees
 	go run . aa --runs runs
 
 simulate: ## four minutes: what the intervals cover and the plans find
-	REDLINE_SIMULATE=1 go test ./internal/stats -run '^TestSimulation$$' -v -timeout 1h
+	go test ./internal/stats -run '^$$' -bench Simulation -benchtime 1x -timeout 1h
 
 kills: ## SIGKILL at 95 random moments of a run and at 5 aimed ones
 	REDLINE_KILLS=95 go test ./test/kill -count=1 -v -timeout 1h

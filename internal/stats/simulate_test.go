@@ -264,19 +264,16 @@ func unsteady(n int, phi float64) func(*rand.Rand) bool {
 	}
 }
 
-// TestSimulation prints the tables of docs/statistics.md. It takes ten minutes:
+// BenchmarkSimulation prints the tables of docs/statistics.md. It takes four minutes:
 //
-//	REDLINE_SIMULATE=1 go test ./internal/stats -run '^TestSimulation$' -v -timeout 1h
+//	go test ./internal/stats -run '^$' -bench Simulation -benchtime 1x -timeout 1h
 //
 // REDLINE_NOISE=FILE adds noise that was recorded: log-ratios of pairs of the same
-// setting, a number a line; -run '^TestSimulation$/power' prints its table alone.
-func TestSimulation(t *testing.T) {
-	if os.Getenv("REDLINE_SIMULATE") == "" {
-		t.Skip("prints tables for minutes; set REDLINE_SIMULATE=1")
-	}
+// setting, a number a line; -bench Simulation/power prints its table alone.
+func BenchmarkSimulation(b *testing.B) {
 	for _, table := range []struct {
 		name, head string
-		fill       func(t *testing.T, row func(format string, args ...any))
+		fill       func(t testing.TB, row func(format string, args ...any))
 	}{
 		{"intervals", "| interval | n | stated | normal | skewed | heavy |", tableOfIntervals},
 		{"drift", "| drift between runs | normal | skewed | heavy |", tableOfDrift},
@@ -284,15 +281,17 @@ func TestSimulation(t *testing.T) {
 		{"laws", "| trials at each N | law | lambda | sigma | kappa | chosen |", tableOfLaws},
 		{"series", "| bins | phi | changed | not steady |", tableOfSeries},
 	} {
-		t.Run(table.name, func(t *testing.T) {
-			lines := []string{"", table.head, strings.Repeat("|---", strings.Count(table.head, "|")-1) + "|"}
-			table.fill(t, func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) })
-			t.Log(strings.Join(lines, "\n"))
+		b.Run(table.name, func(b *testing.B) {
+			for b.Loop() {
+				lines := []string{"", table.head, strings.Repeat("|---", strings.Count(table.head, "|")-1) + "|"}
+				table.fill(b, func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) })
+				b.Log(strings.Join(lines, "\n"))
+			}
 		})
 	}
 }
 
-func tableOfIntervals(_ *testing.T, row func(string, ...any)) {
+func tableOfIntervals(_ testing.TB, row func(string, ...any)) {
 	for _, k := range intervals {
 		for _, n := range []int{4, 6, 7, 8, 10, 12, 20} {
 			stated, normal := cover(k, n, noises[0])
@@ -306,14 +305,14 @@ func tableOfIntervals(_ *testing.T, row func(string, ...any)) {
 	}
 }
 
-func tableOfDrift(_ *testing.T, row func(string, ...any)) {
+func tableOfDrift(_ testing.TB, row func(string, ...any)) {
 	for _, drift := range []float64{0, 0.02, 0.05, 0.2} {
 		row("| %.0f %% | %.1f | %.1f | %.1f |", 100*drift, 100*share(10_000, drifting(drift, noises[0])),
 			100*share(10_000, drifting(drift, noises[1])), 100*share(10_000, drifting(drift, noises[2])))
 	}
 }
 
-func tableOfPower(t *testing.T, row func(string, ...any)) {
+func tableOfPower(t testing.TB, row func(string, ...any)) {
 	t.Helper()
 	promise := func(name string, sd float64, draw func(*rand.Rand) float64, effect, promised float64) {
 		n := PairsFor(effect, sd, promised)
@@ -338,7 +337,7 @@ func tableOfPower(t *testing.T, row func(string, ...any)) {
 	}
 }
 
-func tableOfLaws(_ *testing.T, row func(string, ...any)) {
+func tableOfLaws(_ testing.TB, row func(string, ...any)) {
 	for _, trials := range []int{3, 6, 10, 12} {
 		for _, law := range []scaling{{1e5, 0.05, 0.01}, {1e5, 0.1, 0.001}, {1e5, 0.02, 0.0005}} {
 			l, s, k, u := coverOfLaw(law, trials, 1000)
@@ -347,7 +346,7 @@ func tableOfLaws(_ *testing.T, row func(string, ...any)) {
 	}
 }
 
-func tableOfSeries(_ *testing.T, row func(string, ...any)) {
+func tableOfSeries(_ testing.TB, row func(string, ...any)) {
 	for _, phi := range []float64{0, 0.5} {
 		row("| 40 | %g | | %.1f |", phi, 100*share(10_000, unsteady(40, phi)))
 		row("| 100 | %g | %.2f | %.1f |", phi, 100*share(10_000, changed(phi)), 100*share(10_000, unsteady(100, phi)))
@@ -356,7 +355,7 @@ func tableOfSeries(_ *testing.T, row func(string, ...any)) {
 
 // recorded draws from the log-ratios in the file that REDLINE_NOISE names, either
 // way round; nil without it.
-func recorded(t *testing.T) (draw func(*rand.Rand) float64, sd float64) {
+func recorded(t testing.TB) (draw func(*rand.Rand) float64, sd float64) {
 	t.Helper()
 	name := os.Getenv("REDLINE_NOISE")
 	if name == "" {
