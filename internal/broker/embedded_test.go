@@ -12,6 +12,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"redline/internal/journal"
 )
 
 func newAdmin(t *testing.T, b *Broker, more ...kgo.Opt) (*kgo.Client, *kadm.Client) {
@@ -51,14 +53,14 @@ func TestEmbeddedBrokerRunsInAChildAndLeavesNothing(t *testing.T) {
 		t.Errorf("a new broker has topics: %v", names)
 	}
 
-	child := processOf(b.PIDs()[0])
+	child := journal.ProcessOf(b.PIDs()[0])
 	if err := b.Stop(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Stop(context.Background()); err != nil {
 		t.Errorf("a second Stop: %v", err)
 	}
-	if child.alive() {
+	if child.Alive() {
 		t.Error("the child lives after Stop")
 	}
 	if left := brokerFolders(t, state); len(left) > 0 {
@@ -234,14 +236,14 @@ func TestKillAndRestartOnTheSameAddress(t *testing.T) {
 func TestKillingTheOwnerLeavesNoProcessAndNoFolder(t *testing.T) {
 	state := ownState(t)
 	owner, s := startOwner(t, keeperOrder{Kind: Embedded})
-	if len(s.Processes) != 1 || !s.Processes[0].alive() {
+	if len(s.Processes) != 1 || !s.Processes[0].Alive() {
 		t.Fatalf("processes %v: want one that lives", s.Processes)
 	}
 	if err := owner.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = owner.Wait()
-	eventually(t, "the child's end", func() bool { return !s.Processes[0].alive() })
+	eventually(t, "the child's end", func() bool { return !s.Processes[0].Alive() })
 	eventually(t, "the folder's end", func() bool { return len(brokerFolders(t, state)) == 0 })
 }
 
@@ -276,8 +278,8 @@ func TestADetachedBrokerWithoutAStateFileEnds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the keeper's end", func() bool { return !s.Owner.alive() })
-	if s.Processes[0].alive() {
+	eventually(t, "the keeper's end", func() bool { return !s.Owner.Alive() })
+	if s.Processes[0].Alive() {
 		t.Error("the broker lives on")
 	}
 }
@@ -289,7 +291,7 @@ func TestADetachedBrokerStaysUntilDown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !s.Detached || !s.Owner.alive() || s.Owner.PID == os.Getpid() {
+	if !s.Detached || !s.Owner.Alive() || s.Owner.PID == os.Getpid() {
 		t.Errorf("state %+v: want a living keeper", s)
 	}
 	running, err := Status()
@@ -304,7 +306,7 @@ func TestADetachedBrokerStaysUntilDown(t *testing.T) {
 		t.Errorf("Down() = %v, %v; want the broker %s", ended, err, s.ID)
 	}
 	for _, p := range append(s.Processes, s.Owner) {
-		if p.alive() {
+		if p.Alive() {
 			t.Errorf("process %d lives after Down", p.PID)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"redline/internal/journal"
 )
 
 // guarded starts a guard of a shell script and returns it as a node.
@@ -31,7 +33,7 @@ func guarded(t *testing.T, script string, grace time.Duration) (*node, guardOrde
 	return n, order
 }
 
-func startNode(t *testing.T, n *node) Process {
+func startNode(t *testing.T, n *node) journal.Process {
 	t.Helper()
 	if err := n.start(); err != nil {
 		t.Fatal(err)
@@ -40,7 +42,7 @@ func startNode(t *testing.T, n *node) Process {
 	if err := n.await(t.Context(), func() bool { return n.pid != 0 }); err != nil {
 		t.Fatal(err)
 	}
-	return processOf(n.process())
+	return journal.ProcessOf(n.process())
 }
 
 func logged(n *node, text string) func() bool {
@@ -68,8 +70,8 @@ func TestAGuardKillsAProcessThatIgnoresSIGTERM(t *testing.T) {
 	if !logged(n, "asked")() {
 		t.Error("the process was killed without having been asked")
 	}
-	if p.alive() || exists(order.Data) {
-		t.Errorf("process alive %v, data there %v", p.alive(), exists(order.Data))
+	if p.Alive() || exists(order.Data) {
+		t.Errorf("process alive %v, data there %v", p.Alive(), exists(order.Data))
 	}
 	if !exists(order.Home) {
 		t.Error("a guard whose owner lives removed the broker's folder")
@@ -84,9 +86,9 @@ func TestAGuardEndsWhatItsProcessStarted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	grandchild := processOf(number(t, strings.TrimPrefix(string(data), "child ")))
+	grandchild := journal.ProcessOf(number(t, strings.TrimPrefix(string(data), "child ")))
 	n.stop(t.Context())
-	eventually(t, "the grandchild's end", func() bool { return !grandchild.alive() })
+	eventually(t, "the grandchild's end", func() bool { return !grandchild.Alive() })
 }
 
 func TestAGuardWhoseOwnerDiedRemovesEverything(t *testing.T) {
@@ -97,8 +99,8 @@ func TestAGuardWhoseOwnerDiedRemovesEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-n.child.gone
-	if p.alive() || exists(order.Data) || exists(order.Home) {
-		t.Errorf("process alive %v, data there %v, folder there %v", p.alive(), exists(order.Data), exists(order.Home))
+	if p.Alive() || exists(order.Data) || exists(order.Home) {
+		t.Errorf("process alive %v, data there %v, folder there %v", p.Alive(), exists(order.Data), exists(order.Home))
 	}
 }
 
@@ -130,7 +132,7 @@ func TestKillingTheGuardKillsItsProcess(t *testing.T) {
 		t.Errorf("the death was told as %q", how)
 	}
 	n.stop(t.Context())
-	eventually(t, "the process's end", func() bool { return !p.alive() })
+	eventually(t, "the process's end", func() bool { return !p.Alive() })
 }
 
 func TestAGuardKillsAndRestartsWithItsData(t *testing.T) {
@@ -143,8 +145,8 @@ func TestAGuardKillsAndRestartsWithItsData(t *testing.T) {
 	if err := n.kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if first.alive() || !exists(prepared) {
-		t.Errorf("after Kill: process alive %v, data there %v", first.alive(), exists(prepared))
+	if first.Alive() || !exists(prepared) {
+		t.Errorf("after Kill: process alive %v, data there %v", first.Alive(), exists(prepared))
 	}
 	if err := n.restart(); err != nil {
 		t.Fatal(err)

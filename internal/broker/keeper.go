@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"redline/internal/journal"
 )
 
 // keeperPatience is how long Down waits for a keeper to end its broker.
@@ -229,7 +231,7 @@ func Status() ([]State, error) {
 	}
 	var states []State
 	for _, f := range folders {
-		if f.state.ID != "" && !f.kept() && f.state.Owner.alive() {
+		if f.state.ID != "" && !f.kept() && f.state.Owner.Alive() {
 			states = append(states, f.state)
 		}
 	}
@@ -280,12 +282,12 @@ func down(ctx context.Context, detached []State) ([]State, error) {
 }
 
 // awaitGone waits until a process that is not our child has ended.
-func awaitGone(ctx context.Context, p Process) bool {
+func awaitGone(ctx context.Context, p journal.Process) bool {
 	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for p.alive() {
+	for p.Alive() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"redline/internal/journal"
 )
 
 // program writes a shell script.
@@ -187,8 +189,8 @@ dir="$(sed -n 's/^log.dirs=//p' "$last")"; mkdir -p "$dir"; echo $$ > "$dir/pid"
 	if err != nil {
 		t.Fatal(err)
 	}
-	java := processOf(number(t, string(text)))
-	if !java.alive() {
+	java := journal.ProcessOf(number(t, string(text)))
+	if !java.Alive() {
 		t.Fatal("the fake Java does not run")
 	}
 	if err := owner.Process.Kill(); err != nil {
@@ -196,7 +198,7 @@ dir="$(sed -n 's/^log.dirs=//p' "$last")"; mkdir -p "$dir"; echo $$ > "$dir/pid"
 	}
 	_ = owner.Wait()
 	begun := time.Now()
-	eventually(t, "the end of Java", func() bool { return !java.alive() })
+	eventually(t, "the end of Java", func() bool { return !java.Alive() })
 	eventually(t, "the end of the data", func() bool { left, _ := os.ReadDir(data); return len(left) == 0 })
 	eventually(t, "the end of the folder", func() bool { return len(brokerFolders(t, state)) == 0 })
 	if took := time.Since(begun); took > childPatience {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"redline/internal/journal"
 )
 
 const (
@@ -181,11 +183,11 @@ func (n *node) stop(ctx context.Context) {
 	if c == nil {
 		return
 	}
-	started := startTime(pid)
+	running := journal.ProcessOf(pid)
 	c.end(ctx, childPatience)
 	if pid != 0 {
 		// Only if the guard itself had to be killed is anything left to do here.
-		killProcess(Process{PID: pid, Start: started})
+		killProcess(running)
 	}
 }
 
@@ -202,28 +204,28 @@ func (n *node) process() int {
 }
 
 // processes are those that a later start has to kill if we and the pipes fail.
-func (n *node) processes() []Process {
+func (n *node) processes() []journal.Process {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var ps []Process
+	var ps []journal.Process
 	if n.child != nil {
-		ps = append(ps, processOf(n.child.cmd.Process.Pid))
+		ps = append(ps, journal.ProcessOf(n.child.cmd.Process.Pid))
 	}
 	if n.pid != 0 && n.role == childGuard {
-		ps = append(ps, processOf(n.pid))
+		ps = append(ps, journal.ProcessOf(n.pid))
 	}
 	return ps
 }
 
 // killProcess kills a process and its group, if it is still the same one, and
 // waits until it is gone.
-func killProcess(p Process) {
-	if !p.alive() {
+func killProcess(p journal.Process) {
+	if !p.Alive() {
 		return
 	}
 	_ = syscall.Kill(-p.PID, syscall.SIGKILL)
 	_ = syscall.Kill(p.PID, syscall.SIGKILL)
-	for deadline := time.Now().Add(grace); p.alive() && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(grace); p.Alive() && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -12,22 +12,12 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"redline/internal/journal"
 )
 
 // keptLogs is how many folders of failed brokers are kept.
 const keptLogs = 5
-
-// Process names a process for good: pids are used again, pairs of pid and start
-// time are not.
-type Process struct {
-	PID int `json:"pid"`
-	// Start is the system's own figure, such as clock ticks since boot on Linux.
-	Start uint64 `json:"start"`
-}
-
-func processOf(pid int) Process { return Process{PID: pid, Start: startTime(pid)} }
-
-func (p Process) alive() bool { return p.PID != 0 && p.Start != 0 && startTime(p.PID) == p.Start }
 
 // State is what is written down of a broker, for Status, Down and the clean-up
 // of a later start.
@@ -48,8 +38,8 @@ type State struct {
 	// PIDs are the broker processes proper; see Broker.PIDs.
 	PIDs []int `json:"pids"`
 	// Owner is the process that holds the broker, Processes its children.
-	Owner     Process   `json:"owner"`
-	Processes []Process `json:"processes"`
+	Owner     journal.Process   `json:"owner"`
+	Processes []journal.Process `json:"processes"`
 	// Ended is why the broker ended, if it failed and its logs were kept.
 	Ended string `json:"ended,omitempty"`
 }
@@ -97,7 +87,7 @@ func newFolder(kind Kind, detached bool) (*folder, error) {
 		Kind:     kind,
 		Detached: detached,
 		Started:  now,
-		Owner:    processOf(os.Getpid()),
+		Owner:    journal.ProcessOf(os.Getpid()),
 	}}
 	f.dir = filepath.Join(parent, f.state.ID)
 	if err := os.MkdirAll(f.logs(), 0o755); err != nil {
@@ -254,7 +244,7 @@ func (f *folder) abandoned() bool {
 		info, err := os.Stat(f.dir)
 		return err == nil && time.Since(info.ModTime()) > time.Minute
 	}
-	return !f.kept() && !f.state.Owner.alive()
+	return !f.kept() && !f.state.Owner.Alive()
 }
 
 // pruneKept removes all but the newest folders of failed brokers.

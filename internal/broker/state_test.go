@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"redline/internal/journal"
 )
 
 // orphan writes the folder of a broker whose owner is dead.
@@ -20,7 +22,7 @@ func orphan(t *testing.T, state string, s State) {
 	if err := os.MkdirAll(filepath.Join(dir, "logs"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	s.Owner = Process{PID: os.Getpid(), Start: startTime(os.Getpid()) + 1} // our pid, another life
+	s.Owner = journal.Process{PID: os.Getpid(), Start: journal.ProcessOf(os.Getpid()).Start + 1} // our pid, another life
 	if err := (&folder{dir: dir, state: s}).save(); err != nil {
 		t.Fatal(err)
 	}
@@ -41,8 +43,8 @@ func TestAStartCleansUpAfterDeadOwners(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	us := processOf(os.Getpid())
-	orphan(t, state, State{ID: "dead", Data: data, Processes: []Process{processOf(left.Process.Pid), {PID: us.PID, Start: us.Start + 1}}})
+	us := journal.ProcessOf(os.Getpid())
+	orphan(t, state, State{ID: "dead", Data: data, Processes: []journal.Process{journal.ProcessOf(left.Process.Pid), {PID: us.PID, Start: us.Start + 1}}})
 	orphan(t, state, State{ID: "liar", Data: foreign})
 	if err := sweep(t.Context()); err != nil {
 		t.Fatal(err)
@@ -67,14 +69,14 @@ func TestAStartLeavesTheLivingAlone(t *testing.T) {
 	if err := sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !s.Processes[0].alive() || len(brokerFolders(t, state)) != 1 {
+	if !s.Processes[0].Alive() || len(brokerFolders(t, state)) != 1 {
 		t.Error("a broker with a living owner was cleaned away")
 	}
 	ended, err := Down(t.Context())
-	if err != nil || len(ended) != 0 || !s.Owner.alive() {
+	if err != nil || len(ended) != 0 || !s.Owner.Alive() {
 		t.Errorf("Down() = %v, %v: it must leave brokers in the foreground alone", ended, err)
 	}
-	if ended, err := DownOne(t.Context(), s.ID); err == nil || !strings.Contains(err.Error(), "Ctrl-C") || len(ended) != 0 || !s.Owner.alive() {
+	if ended, err := DownOne(t.Context(), s.ID); err == nil || !strings.Contains(err.Error(), "Ctrl-C") || len(ended) != 0 || !s.Owner.Alive() {
 		t.Errorf("DownOne() = %v, %v: it must leave brokers in the foreground alone, and say what ends them", ended, err)
 	}
 	_ = owner.Process.Kill()

@@ -2,9 +2,6 @@ package broker
 
 import (
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,28 +16,6 @@ func childAttributes() *syscall.SysProcAttr {
 // guardedAttributes: own process group, and SIGKILL when the guard dies.
 func guardedAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-}
-
-// startTime of a process in clock ticks since boot, or 0 if there is none: with
-// the pid it names a process for good, while a pid alone is used again. A zombie
-// counts as gone.
-func startTime(pid int) uint64 {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
-	}
-	// The name, field 2, may hold spaces and brackets; what follows its last
-	// bracket is state (field 3) and on.
-	rest := string(data[strings.LastIndexByte(string(data), ')')+1:])
-	fields := strings.Fields(rest)
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
-		return 0
-	}
-	start, err := strconv.ParseUint(fields[19], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return start
 }
 
 // fileSystems names what a broker's data may lie on, by statfs's magic number.

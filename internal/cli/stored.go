@@ -170,7 +170,7 @@ folders of runs that never began. Stored runs stay, but for those that are named
 				func(d document) any { return cleanAnswer{d, append([]string{}, removed...)} })
 		},
 	}
-	f.storeFlags.add(cmd)
+	f.add(cmd)
 	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "say what would be removed; remove nothing")
 	addOutput(cmd, &f.output)
 	return cmd

@@ -47,7 +47,7 @@ import (
 
 // Journal is this process's file. It is safe for concurrent use.
 type Journal struct {
-	owner process
+	owner Process
 	file  *os.File
 
 	mu   sync.Mutex
@@ -58,9 +58,9 @@ type Journal struct {
 
 // Open makes a file for this process in a folder, which is made too if need be:
 // journal under the state folder of redline. Close it at the end.
-func Open(dir string) (*Journal, error) { return openAs(dir, self()) }
+func Open(dir string) (*Journal, error) { return openAs(dir, ProcessOf(os.Getpid())) }
 
-func openAs(dir string, owner process) (*Journal, error) {
+func openAs(dir string, owner Process) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make a folder for the undo journal: %w. Set REDLINE_STATE to a folder that can be written", err)
 	}
@@ -77,7 +77,7 @@ func openAs(dir string, owner process) (*Journal, error) {
 
 // create makes a file and locks it; nil if a replay took it for a dead process's
 // before it was locked, and removed it.
-func create(dir string, owner process) (*os.File, error) {
+func create(dir string, owner Process) (*os.File, error) {
 	var random [6]byte
 	_, _ = rand.Read(random[:])
 	path := filepath.Join(dir, fmt.Sprintf("%d-%s%s", owner.PID, hex.EncodeToString(random[:]), suffix))

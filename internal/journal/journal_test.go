@@ -60,7 +60,7 @@ func own(dir string) error {
 	}
 }
 
-func open(t testing.TB, dir string, owner process) *Journal {
+func open(t testing.TB, dir string, owner Process) *Journal {
 	t.Helper()
 	j, err := openAs(dir, owner)
 	if err != nil {
@@ -79,8 +79,8 @@ func begin(t testing.TB, j *Journal, data any) *Entry {
 }
 
 // late is a process with our pid that is dead: what it holds is another's life.
-func late() process {
-	p := self()
+func late() Process {
+	p := ProcessOf(os.Getpid())
 	p.Start++
 	return p
 }
@@ -146,7 +146,7 @@ func TestWhatADeadProcessLeftIsUndoneLatestFirst(t *testing.T) {
 
 func TestTheLivingAreLeftAlone(t *testing.T) {
 	dir := t.TempDir()
-	ours := open(t, dir, self())
+	ours := open(t, dir, ProcessOf(os.Getpid()))
 	begin(t, ours, "ours")
 	// One that cannot be seen from here, as in another container: its lock can.
 	hidden := open(t, dir, late())
@@ -169,7 +169,7 @@ func TestTheLivingAreLeftAlone(t *testing.T) {
 
 func TestAJournalInWhichAllIsUndoneLeavesNoFile(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state", "journal")
-	j := open(t, dir, self())
+	j := open(t, dir, ProcessOf(os.Getpid()))
 	e := begin(t, j, 1)
 	for range 2 {
 		if err := e.Done(); err != nil {
@@ -306,7 +306,7 @@ func TestAnOpenJournalIsNotSweptAway(t *testing.T) {
 		})
 	}
 	for n := range 100 {
-		j := open(t, dir, self())
+		j := open(t, dir, ProcessOf(os.Getpid()))
 		begin(t, j, n)
 		if !stillAt(j.file, j.file.Name()) {
 			t.Errorf("journal %d was removed under its owner", n)

@@ -20,7 +20,7 @@ type note struct {
 	ID    int             `json:"id"`
 	Kind  string          `json:"kind,omitempty"`
 	Data  json.RawMessage `json:"data,omitempty"`
-	Owner *process        `json:"owner,omitempty"`
+	Owner *Process        `json:"owner,omitempty"`
 	Done  bool            `json:"done,omitempty"`
 	At    time.Time       `json:"at"`
 }

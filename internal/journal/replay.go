@@ -206,7 +206,7 @@ func (b *book) empty() bool { return len(b.open) == 0 && len(b.damaged) == 0 }
 
 // dead says that its owner is.
 func (b *book) dead() bool {
-	return b.free && !slices.ContainsFunc(b.open, func(n note) bool { return n.Owner.alive() })
+	return b.free && !slices.ContainsFunc(b.open, func(n note) bool { return n.Owner.Alive() })
 }
 
 // left is what has to be undone, the latest first.
