@@ -117,15 +117,27 @@ func quoted(s string) string {
 }
 
 // about are the warnings that belong to the rows of a table: those of each row
-// and of its rate, and what went wrong in it.
+// and of its rate, and what went wrong in it. What several rows have is said once.
 func about(rows []row) []string {
-	var all []string
+	var texts []string
+	of := map[string][]string{}
 	for _, r := range rows {
 		for _, warning := range slices.Concat(r.Warnings, r.RecordsPerSecond.Warnings, wrongs(r.Row)) {
-			if text := r.Label + ": " + warning; !slices.Contains(all, text) {
-				all = append(all, text)
+			if len(of[warning]) == 0 {
+				texts = append(texts, warning)
+			}
+			if !slices.Contains(of[warning], r.Label) {
+				of[warning] = append(of[warning], r.Label)
 			}
 		}
+	}
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		who := strings.Join(of[text], "; ")
+		if len(rows) > 1 && len(of[text]) == len(rows) {
+			who = "each"
+		}
+		all[i] = who + ": " + text
 	}
 	return all
 }
