@@ -20,7 +20,7 @@ if ((${#need[@]})); then
 fi
 
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+trap 'rm -f "$log" "$log.failed"' EXIT
 count() { grep -cE "^ *--- $1: " "$log" || true; }
 
 unformatted=$(gofmt -l $(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))
@@ -41,8 +41,10 @@ ARTICLE_SCALE=100 scripts/article.sh >>"$log" 2>&1 || { echo "--- FAIL: scripts/
 
 grep -E '^(ok|FAIL|panic|---? FAIL| +--- FAIL| +--- SKIP|--- SKIP)' "$log" || true
 if ((status)); then
-	echo "----- the log, from the first failure on"
-	awk '/--- FAIL|^panic|DATA RACE|^FAIL/ { found = 1 } found' "$log" | head -400
+	# What a test has to say stands before the line that it failed.
+	echo "----- the log around the failures"
+	grep -E -B60 -A20 '^ *--- FAIL|^panic|DATA RACE' "$log" >"$log.failed" || true
+	head -c 100000 "$log.failed"
 fi
 echo "$(count PASS) passed, $(count FAIL) failed, $(count SKIP) skipped"
 if (($(count SKIP))) && [[ -n ${CI:-} ]]; then

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"redline/internal/client/libraries"
@@ -58,6 +59,7 @@ type Run struct {
 	perMicro float64
 	stamps   uint32
 	numbers  int
+	mark     uint64 // tells the topics of this sitting from all others
 	inForce  map[int]bool
 	repeats  int
 }
@@ -66,6 +68,7 @@ type Run struct {
 // ends it: the context, a broken account, a cluster that is gone, a store that takes
 // no more. A trial that fails is a result with its error, and the run goes on.
 func (r *Run) Carry(ctx context.Context) (err error) {
+	r.mark = rand.Uint64()
 	r.stamps = uint32(r.Plan.Seed) ^ uint32(time.Now().UnixNano())
 	r.screen = newScreen(r.Display, r.Plan, r.Done)
 	defer r.screen.end()
@@ -335,11 +338,6 @@ func (r *Run) expired(ctx context.Context, t *topic) bool {
 func (r *Run) stamp() uint32 {
 	r.stamps++
 	return r.stamps
-}
-
-// mark tells the topics of this run from those of others.
-func (r *Run) mark() string {
-	return fmt.Sprintf("%08x", uint32(r.Plan.Seed)^uint32(r.Plan.Created.UnixNano()))
 }
 
 func (r *Run) topicNumber() int {

@@ -45,8 +45,10 @@ type TopicUndo struct {
 	Brokers   []string `json:"brokers"`
 	ClusterID string   `json:"cluster_id"`
 	Name      string   `json:"name"`
-	// ID is in hexadecimal digits: a topic made anew under the name is not ours.
-	ID string `json:"id"`
+	// ID is in hexadecimal digits: a topic made anew under the name is not ours. It is
+	// empty in the entry that is written before the topic is made; the name alone, of 64
+	// random bits, tells then.
+	ID string `json:"id,omitempty"`
 }
 
 // of gives the topic for an arm: filled, when it is to be read. It is made at the
@@ -149,12 +151,19 @@ func (t *topics) create(ctx context.Context, arm result.Arm, configs map[string]
 	for key, value := range arm.Setting.Topic {
 		configs[key] = value
 	}
-	made := &topic{name: fmt.Sprintf("redline-%s-%d", t.run.mark(), t.run.topicNumber())}
-	err := t.place.Cluster.CreateTopic(ctx, cluster.TopicSpec{
+	made := &topic{name: fmt.Sprintf("redline-%016x-%d", t.run.mark, t.run.topicNumber())}
+	intent, err := t.note(made, "")
+	if err != nil {
+		return nil, err
+	}
+	err = t.place.Cluster.CreateTopic(ctx, cluster.TopicSpec{
 		Name: made.name, Partitions: int32(arm.Setting.Partitions), Replication: -1, Configs: configs,
 	})
 	if err != nil {
-		return nil, err
+		if intent != nil && !errors.Is(err, cluster.ErrUnreachable) {
+			err = errors.Join(err, intent.Done())
+		}
+		return nil, err // without an answer the entry stays: the topic may be there
 	}
 	description, err := t.place.Cluster.DescribeTopic(ctx, made.name)
 	if err != nil {
@@ -162,12 +171,21 @@ func (t *topics) create(ctx context.Context, arm result.Arm, configs map[string]
 	}
 	made.id = description.ID
 	t.created = append(t.created, made)
-	if t.run.Journal != nil && t.place.Started.IsZero() {
-		made.undo, err = t.run.Journal.Begin(UndoTopic, TopicUndo{
-			Brokers: t.place.Brokers, ClusterID: t.place.Cluster.ID(), Name: made.name, ID: hex.EncodeToString(made.id[:]),
-		})
+	if made.undo, err = t.note(made, hex.EncodeToString(made.id[:])); err != nil || intent == nil {
+		return made, err
 	}
-	return made, err
+	return made, intent.Done()
+}
+
+// note writes into the journal how to undo a topic; nil where it ends with its Kafka
+// anyway.
+func (t *topics) note(made *topic, id string) (*journal.Entry, error) {
+	if t.run.Journal == nil || !t.place.Started.IsZero() {
+		return nil, nil
+	}
+	return t.run.Journal.Begin(UndoTopic, TopicUndo{
+		Brokers: t.place.Brokers, ClusterID: t.place.Cluster.ID(), Name: made.name, ID: id,
+	})
 }
 
 // filled makes a topic and writes into it until the bytes or the time set for it are
@@ -265,7 +283,7 @@ func DeleteLeft(ctx context.Context, data json.RawMessage) error {
 		return fmt.Errorf("cannot read which topic is left over: %w", err)
 	}
 	id, err := hex.DecodeString(undo.ID)
-	if err != nil || len(id) != 16 || !strings.HasPrefix(undo.Name, "redline-") {
+	if err != nil || len(id) != 16 && len(id) != 0 || !strings.HasPrefix(undo.Name, "redline-") {
 		return fmt.Errorf("the entry of topic %q is damaged: delete it by hand if it is there", undo.Name)
 	}
 	c, err := cluster.Connect(ctx, cluster.Config{Brokers: undo.Brokers, Timeout: 5 * time.Second})
@@ -275,6 +293,16 @@ func DeleteLeft(ctx context.Context, data json.RawMessage) error {
 	defer c.Close()
 	if c.ID() != undo.ClusterID {
 		return nil
+	}
+	if len(id) == 0 {
+		description, err := c.DescribeTopic(ctx, undo.Name)
+		if errors.Is(err, cluster.ErrUnknownTopic) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		id = description.ID[:]
 	}
 	if err := c.DeleteTopicByID(ctx, undo.Name, [16]byte(id)); !errors.Is(err, cluster.ErrUnknownTopic) {
 		return err

@@ -168,7 +168,10 @@ func (l *lab) after() (found int) {
 		}
 		finished := map[int]int{}
 		for _, trial := range again.Trials {
-			if trial.Counts() || trial.Last || trial.Error != "" {
+			if trial.Error != "" {
+				l.t.Errorf("run %s: trial %d failed: %s", id, trial.Number, trial.Error)
+			}
+			if trial.Counts() || trial.Last {
 				finished[trial.Number]++
 			}
 		}
