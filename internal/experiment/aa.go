@@ -34,10 +34,12 @@ type AA struct {
 	Kafka   string
 }
 
-// pilotBurn is the handler whose cost the pilot measures, in nanoseconds a record,
-// and pilotPairs how often.
+// Every arm burns baseBurn nanoseconds a record, so that the consumer is what limits
+// the rate: else a little more work would hide in its waiting, and a lot would not.
+// pilotBurn on top is what the pilot measures the cost of, pilotPairs times.
 const (
-	pilotBurn  = 100.0
+	baseBurn   = 400.0
+	pilotBurn  = 150.0
 	pilotPairs = 16
 )
 
@@ -72,7 +74,7 @@ func Calibrate(pilot result.Run) (Calibrated, error) {
 	all := analysis.Compare(pilot, []analysis.Pair{{A: 1, B: 0}, {A: 2, B: 0}}, []analysis.Measure{analysis.Rate}, pilot.Plan.Margin)
 	null, burned := all[0], all[1]
 	if burned.Ratio.N < pilotPairs/2 || burned.Ratio.Median <= 0 || burned.Ratio.Median > 0.97 {
-		return Calibrated{}, fmt.Errorf("cannot calibrate a slowdown: a handler of %g ns a record left %.0f %% of the rate (%d pairs); the machine may be too noisy now", pilotBurn, 100*burned.Ratio.Median, burned.Ratio.N)
+		return Calibrated{}, fmt.Errorf("cannot calibrate a slowdown: %g ns of handler a record on top of %g left %.0f %% of the rate (%d pairs); the machine may be too noisy now", pilotBurn, baseBurn, 100*burned.Ratio.Median, burned.Ratio.N)
 	}
 	return Calibrated{Noise: analysis.Noise(pilot, analysis.Pair{A: null.ArmA, B: null.ArmB}), PilotRatio: burned.Ratio.Median}, nil
 }
@@ -92,7 +94,7 @@ func (a AA) Plan(c Calibrated) result.Plan {
 	p.Kind, p.Name, p.Power = result.Nulls, "aa", a.Power
 	p.Question = "How often does redline see a difference where there is none, and how often one that is there?"
 	p.RoundsWhy = fmt.Sprintf("nulls as asked; slowdowns by the noise of a pair, %.1f %%, for a power of %.0f %%", 100*c.Noise, 100*a.Power)
-	p.Notes = append(p.Notes, fmt.Sprintf("a handler of %g ns a record left %.1f %% of the rate in the pilot", pilotBurn, 100*c.PilotRatio))
+	p.Notes = append(p.Notes, fmt.Sprintf("%g ns of handler a record on top of %g left %.1f %% of the rate in the pilot", pilotBurn, baseBurn, 100*c.PilotRatio))
 	p.Arms = append(p.Arms, a.arm("itself", 0))
 	type comparison struct {
 		stage      string
@@ -140,12 +142,9 @@ func (a AA) plan() result.Plan {
 	return p
 }
 
-// arm is a setting with a handler of some nanoseconds a record.
+// arm is a setting with a handler of some nanoseconds a record beyond baseBurn.
 func (a AA) arm(slower string, burn float64) result.Arm {
-	handler := "none"
-	if burn > 0 {
-		handler = fmt.Sprintf("burn=%.3fns", burn)
-	}
+	handler := fmt.Sprintf("burn=%.3fns", baseBurn+burn)
 	return result.Arm{
 		Workload: result.Consume, Client: a.Client, Profile: "tuned", Values: map[string]string{"slower": slower}, Against: 0,
 		Setting: result.Setting{
