@@ -21,15 +21,7 @@ func AA(run result.Run, version string) result.AAReport {
 	if n := len(run.Sessions); n > 0 {
 		r.Environment = run.Sessions[n-1].Environment
 	}
-	for _, t := range run.Trials {
-		r.Account = r.Account.Add(t.Account)
-		if len(t.Invalid) > 0 {
-			r.Excluded++
-		}
-		if t.Error != "" {
-			r.Failed++
-		}
-	}
+	r.Account, r.Excluded, r.Failed = tally(run.Trials)
 	comparisons := stages(run)
 	var logs []float64
 	r.Nulls = campaign(comparisons, 0)
@@ -44,8 +36,7 @@ func AA(run result.Run, version string) result.AAReport {
 		c.Power = run.Plan.Power
 		r.Planted = append(r.Planted, c)
 	}
-	report := result.ExperimentReport{Excluded: r.Excluded}
-	r.Warnings = append(r.Warnings, warnings(run, report)...)
+	r.Warnings = append(r.Warnings, warnings(run, r.Excluded)...)
 	if missing := len(run.Missing()); missing > 0 {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d trials are missing: \"redline aa --resume %s\" goes on", missing, len(run.Plan.Trials), run.Plan.Run))
 	}

@@ -40,32 +40,39 @@ func Report(run result.Run, version string, margin float64) result.ExperimentRep
 			r.Finished++
 		}
 	}
-	for _, t := range run.Trials {
-		r.Account = r.Account.Add(t.Account)
-		if len(t.Invalid) > 0 {
-			r.Excluded++
-		}
-		if t.Error != "" {
-			r.Failed++
-		}
-	}
+	r.Account, r.Excluded, r.Failed = tally(run.Trials)
 	r.Fit = fits(run, margin)
 	r.Gates = gates(run, r.Rows)
 	r.Answer = answer(r)
-	r.Warnings = append(r.Warnings, warnings(run, r)...)
+	r.Warnings = append(r.Warnings, warnings(run, r.Excluded)...)
 	return r
 }
 
+// tally adds up the books of all attempts, and counts those that were invalid and
+// those that failed.
+func tally(trials []result.Trial) (account result.Account, excluded, failed int) {
+	for _, t := range trials {
+		account = account.Add(t.Account)
+		if len(t.Invalid) > 0 {
+			excluded++
+		}
+		if t.Error != "" {
+			failed++
+		}
+	}
+	return account, excluded, failed
+}
+
 // warnings are about the run as a whole.
-func warnings(run result.Run, r result.ExperimentReport) []string {
+func warnings(run result.Run, excluded int) []string {
 	var all []string
 	say := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
-	if n := len(run.Trials); r.Excluded > 0 {
-		if share := float64(r.Excluded) / float64(n); share > noisy {
+	if n := len(run.Trials); excluded > 0 {
+		if share := float64(excluded) / float64(n); share > noisy {
 			say("the machine was too noisy: %d of %d attempts were made invalid by what went on beside them (%s), so believe the figures only as far as they repeat",
-				r.Excluded, n, reasons(run.Trials))
+				excluded, n, reasons(run.Trials))
 		} else {
-			say("%d of %d attempts were left out because of what went on beside them (%s)", r.Excluded, n, reasons(run.Trials))
+			say("%d of %d attempts were left out because of what went on beside them (%s)", excluded, n, reasons(run.Trials))
 		}
 	}
 	if missing := len(run.Missing()); missing > 0 && run.Plan.Kind == result.Rounds {

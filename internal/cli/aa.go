@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"redline/internal/analysis"
-	"redline/internal/client/libraries"
 	"redline/internal/experiment"
 	"redline/internal/observe"
 	"redline/internal/report"
@@ -28,8 +26,7 @@ type aaFlags struct {
 	effects             string
 	power               float64
 	window, warmup      time.Duration
-	seed                uint64
-	seeded              bool
+	seedFlag            seedFlag
 	resume, output      string
 }
 
@@ -46,7 +43,6 @@ pilot finds. Takes about an hour as it stands.`,
 		Example: "  redline aa\n  redline aa --nulls 10 --tries 4 --effects 10%\n  redline aa --resume 20261124-120000-aa",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f.seeded = cmd.Flags().Changed("seed")
 			return f.run(cmd.Context(), p)
 		},
 	}
@@ -60,7 +56,7 @@ pilot finds. Takes about an hour as it stands.`,
 	flags.Float64Var(&f.power, "power", 0.9, "probability to find a slowdown that its comparisons are planned for")
 	flags.DurationVar(&f.warmup, "warmup", 300*time.Millisecond, "shortest warm-up of a trial")
 	flags.DurationVar(&f.window, "window", 600*time.Millisecond, "what is counted of a trial")
-	flags.Uint64Var(&f.seed, "seed", 0, "draw the order from this number (default: a new one)")
+	f.seedFlag.add(cmd, "draw the order from this number (default: a new one)")
 	flags.StringVar(&f.resume, "resume", "", "go on with the campaign of this `ID`")
 	addOutput(cmd, &f.output)
 	return cmd
@@ -144,18 +140,10 @@ func (f *aaFlags) begin(ctx context.Context, p *Process, folder *runs.Folder, pl
 	if kafka == "" {
 		kafka = f.bootstrap
 	}
-	library, err := libraries.Open("franz")
-	if err != nil {
-		return nil, nil, err
-	}
-	seed := f.seed
-	if !f.seeded {
-		seed = rand.Uint64()
-	}
 	aa := experiment.AA{
-		Client: library.Name(), Partitions: 8, RecordSize: 100, FillBytes: fill,
+		Client: "franz", Partitions: 8, RecordSize: 100, FillBytes: fill,
 		Timing: result.Timing{Warmup: f.warmup, Window: f.window}, Nulls: f.nulls, Pairs: f.pairs,
-		Effects: effects, Tries: f.tries, Power: f.power, Seed: seed, Created: time.Now().UTC(), Kafka: kafka,
+		Effects: effects, Tries: f.tries, Power: f.power, Seed: f.seedFlag.draw(), Created: time.Now().UTC(), Kafka: kafka,
 	}
 	display := term.New(p.Stderr, p.StderrTTY, p.Getenv)
 	defer display.Close()

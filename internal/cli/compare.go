@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,8 +27,7 @@ type compareFlags struct {
 	rerun          bool
 	binaries       []string
 	rounds         int
-	seed           uint64
-	seeded         bool
+	seedFlag       seedFlag
 	margin         string
 	failIf         []string
 	allowUndecided bool
@@ -57,7 +56,6 @@ beyond, with 5 when it straddles (--allow-undecided makes that 0).`,
   redline compare --rerun RUN:consumers=4 --binary ./redline-main --binary ./redline-branch`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.seeded = cmd.Flags().Changed("seed")
 			return f.run(cmd.Context(), p, args)
 		},
 	}
@@ -67,7 +65,7 @@ beyond, with 5 when it straddles (--allow-undecided makes that 0).`,
 	flags.BoolVar(&f.rerun, "rerun", false, "run both settings anew, interleaved")
 	flags.StringArrayVar(&f.binaries, "binary", nil, "with --rerun: a build of redline that does the trials; give two")
 	flags.IntVar(&f.rounds, "rounds", 0, "with --rerun: rounds (default: enough for the comparisons)")
-	flags.Uint64Var(&f.seed, "seed", 0, "with --rerun: draw the order from this number (default: a new one)")
+	f.seedFlag.add(cmd, "with --rerun: draw the order from this number (default: a new one)")
 	flags.StringVar(&f.margin, "margin", "", "the largest difference that counts as none (default: the run's)")
 	flags.StringArrayVar(&f.failIf, "fail-if", nil, "`GATE` that must not hold, such as 'consume.records_per_second < -5%'; may be repeated")
 	flags.BoolVar(&f.allowUndecided, "allow-undecided", false, "exit with 0 when a gate cannot be decided")
@@ -204,7 +202,7 @@ func paired(a, b compared) ([]analysis.Pair, error) {
 	}
 	var pairs []analysis.Pair
 	for _, pair := range analysis.Counterparts(a.run, b.run) {
-		if contains(b.arms, pair.A) && contains(a.arms, pair.B) {
+		if slices.Contains(b.arms, pair.A) && slices.Contains(a.arms, pair.B) {
 			pairs = append(pairs, pair)
 		}
 	}
@@ -212,15 +210,6 @@ func paired(a, b compared) ([]analysis.Pair, error) {
 		return nil, usagef("runs %s and %s have no setting in common: name one of each, such as %[1]s:%[3]s", a.run.Plan.Run, b.run.Plan.Run, selectorOf(a.run.Plan.Arms[0]))
 	}
 	return pairs, nil
-}
-
-func contains(all []int, one int) bool {
-	for _, i := range all {
-		if i == one {
-			return true
-		}
-	}
-	return false
 }
 
 func selectorOf(arm result.Arm) string {
@@ -258,11 +247,7 @@ func (f *compareFlags) again(ctx context.Context, p *Process, sides []compared, 
 	if err != nil {
 		return err
 	}
-	seed := f.seed
-	if !f.seeded {
-		seed = rand.Uint64()
-	}
-	made, err := plan.Again(base, arms, plan.Want{Seed: seed, Created: time.Now().UTC(), Rounds: f.rounds, Margin: margin})
+	made, err := plan.Again(base, arms, plan.Want{Seed: f.seedFlag.draw(), Created: time.Now().UTC(), Rounds: f.rounds, Margin: margin})
 	if err != nil {
 		return err
 	}

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"redline/internal/client"
 	"redline/internal/cluster"
+	"redline/internal/term"
 )
 
 // Exit codes of the built binary. `go run` turns each but 0 into 1.
@@ -60,14 +60,4 @@ func exitCode(ctx context.Context, err error) int {
 
 // sentence makes an error one printable line: control characters from outside
 // must not reach a terminal.
-func sentence(err error) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return ' '
-		}
-		if r < 0x20 || r == 0x7f || (r >= 0x80 && r < 0xa0) {
-			return -1
-		}
-		return r
-	}, err.Error())
-}
+func sentence(err error) string { return term.Printable(err.Error()) }

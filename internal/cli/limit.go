@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -26,8 +25,7 @@ type limitFlags struct {
 	time       time.Duration
 	size       int
 	partitions int32
-	seed       uint64
-	seeded     bool
+	seedFlag   seedFlag
 	listen     string
 	output     string
 }
@@ -48,7 +46,6 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
   redline limit -b kafka-1:9092 --topic orders --time 2m -o json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			f.seeded = cmd.Flags().Changed("seed")
 			return f.run(cmd.Context(), p)
 		},
 	}
@@ -59,7 +56,7 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
 	flags.DurationVar(&f.time, "time", experiment.DefaultTime, "how long to measure; less makes the figures less sure")
 	flags.IntVar(&f.size, "record-size", 100, "bytes of each value")
 	flags.Int32Var(&f.partitions, "partitions", 8, "partitions of the topic that is made")
-	flags.Uint64Var(&f.seed, "seed", 0, "draw order and bytes from this number (default: a new one)")
+	f.seedFlag.add(cmd, "draw order and bytes from this number (default: a new one)")
 	flags.StringVar(&f.listen, "listen", "", "serve Prometheus metrics and pprof on this `address`, such as 127.0.0.1:9095")
 	addOutput(cmd, &f.output)
 	return cmd
@@ -144,13 +141,9 @@ func (f *limitFlags) plan(s *session, args []string) result.Plan {
 	if kafka == "" {
 		kafka = strings.Join(s.Brokers, ",")
 	}
-	seed := f.seed
-	if !f.seeded {
-		seed = rand.Uint64()
-	}
 	made := experiment.Limit{
 		Client: "franz", Partitions: int(f.partitions), RecordSize: f.size, FillBytes: fill, Time: f.time,
-		Topic: f.topic, Seed: seed, Created: time.Now().UTC(), Kafka: kafka,
+		Topic: f.topic, Seed: f.seedFlag.draw(), Created: time.Now().UTC(), Kafka: kafka,
 	}.Plan()
 	made.Command = args
 	return made

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,8 +59,7 @@ type runFlags struct {
 	set      []string
 	time     time.Duration
 	rounds   int
-	seed     uint64
-	seeded   bool
+	seedFlag seedFlag
 	effect   string
 	power    float64
 	noise    string
@@ -91,7 +89,6 @@ within rounds. A run that was cut off goes on with --resume.`,
 			if len(args) == 1 {
 				f.question = args[0]
 			}
-			f.seeded = cmd.Flags().Changed("seed")
 			return f.run(cmd.Context(), p)
 		},
 	}
@@ -102,7 +99,7 @@ within rounds. A run that was cut off goes on with --resume.`,
 	flags.StringArrayVar(&f.set, "set", nil, "`axis=value[,value…]` in the place of the file's; may be repeated")
 	flags.DurationVar(&f.time, "time", 0, "fit rounds and windows into this time")
 	flags.IntVar(&f.rounds, "rounds", 0, "how often each setting is tried (default: enough for the comparisons)")
-	flags.Uint64Var(&f.seed, "seed", 0, "draw order and bytes from this number (default: a new one)")
+	f.seedFlag.add(cmd, "draw order and bytes from this number (default: a new one)")
 	flags.StringVar(&f.effect, "effect", "", "plan as many rounds as find a difference of this size, such as 5%")
 	flags.Float64Var(&f.power, "power", 0.9, "with --effect: the probability to find it")
 	flags.StringVar(&f.noise, "noise", "5%", "with --effect: standard deviation of the ratio of one pair of trials")
@@ -144,7 +141,7 @@ func (f *runFlags) run(ctx context.Context, p *Process) error {
 
 // goOn takes up a run where it stopped.
 func (f *runFlags) goOn(ctx context.Context, p *Process) error {
-	if f.question != "" || len(f.set) > 0 || f.time != 0 || f.rounds != 0 || f.seeded {
+	if f.question != "" || len(f.set) > 0 || f.time != 0 || f.rounds != 0 || f.seedFlag.given() {
 		return usagef("--resume %s goes on with the plan of that run: leave the question, --set, --time, --rounds and --seed out", f.resume)
 	}
 	dir, id := runs.Find(f.folder(p), f.resume)
@@ -247,10 +244,7 @@ func checkArm(arm result.Arm) error {
 
 // want is what the flags say beside the question.
 func (f *runFlags) want(p *Process, asked string) (plan.Want, error) {
-	w := plan.Want{Seed: f.seed, Created: time.Now().UTC(), Time: f.time, Rounds: f.rounds, Power: f.power}
-	if !f.seeded {
-		w.Seed = rand.Uint64()
-	}
+	w := plan.Want{Seed: f.seedFlag.draw(), Created: time.Now().UTC(), Time: f.time, Rounds: f.rounds, Power: f.power}
 	for _, share := range []struct {
 		flag, text string
 		to         *float64

@@ -204,9 +204,8 @@ func (m *meter) report(trial *result.Trial) {
 // warm-up is left out of it, and what a reader has to know of the rest is noted. A
 // window with too few bins was judged by the rule of quick trials alone.
 func (m *meter) steady(counts []int64) (from int, notes []string) {
-	const least = 40    // bins that MSER-5 needs
 	const change = 0.05 // of the rate, that is worth a note
-	if len(counts) <= least {
+	if len(counts) <= stats.SteadyBins {
 		return 0, nil
 	}
 	bins := make([]float64, len(counts)-1)

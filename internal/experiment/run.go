@@ -193,7 +193,7 @@ func (r *Run) try(ctx context.Context, planned result.Planned) (result.Trial, er
 		err = nil
 		trial.Error = ""
 	}
-	r.books(trial.Account, int64(arm.Setting.RecordBytes), trial.Bytes)
+	r.Live.add(trial.Account, int64(arm.Setting.RecordBytes), trial.Bytes)
 	return trial, orCause(within, err)
 }
 
@@ -345,14 +345,10 @@ func (r *Run) topicNumber() int {
 	return r.numbers
 }
 
-// fillTime bounds the filling of a topic in a plan that has little time.
+// fillTime bounds the filling of a topic, more so in a plan that has little time.
 func (r *Run) fillTime() time.Duration {
 	if r.Plan.FillTime > 0 {
-		return r.Plan.FillTime
+		return min(r.Plan.FillTime, mostFillTime)
 	}
-	return FillTime
-}
-
-func (r *Run) books(a result.Account, recordSize, seenBytes int64) {
-	r.Live.add(a, recordSize, seenBytes)
+	return mostFillTime
 }

@@ -201,8 +201,8 @@ func (t *topics) filled(ctx context.Context, arm result.Arm) (*topic, error) {
 	return made, t.look(ctx, made)
 }
 
-// FillTime bounds how long one topic is filled.
-const FillTime = 10 * time.Second
+// mostFillTime bounds how long one topic is filled.
+const mostFillTime = 10 * time.Second
 
 func (t *topics) fill(ctx context.Context, name string, arm result.Arm) error {
 	library, err := libraries.Open("franz")
@@ -225,7 +225,7 @@ func (t *topics) fill(ctx context.Context, name string, arm result.Arm) error {
 		return err
 	}
 	began := time.Now()
-	for err == nil && time.Since(began) < min(FillTime, t.run.fillTime()) {
+	for err == nil && time.Since(began) < t.run.fillTime() {
 		err = pause(ctx, run, 100*time.Millisecond)
 		t.run.screen.filling(s, run.Records(), most, float64(run.Records())/time.Since(began).Seconds())
 	}
@@ -244,7 +244,7 @@ func (t *topics) fill(ctx context.Context, name string, arm result.Arm) error {
 	case stopErr != nil:
 		return stopErr
 	default:
-		t.run.books(account, int64(s.RecordBytes), 0)
+		t.run.Live.add(account, int64(s.RecordBytes), 0)
 		if broken, what := ledger.Broken(account); broken {
 			return &AccountError{what}
 		}

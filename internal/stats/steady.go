@@ -5,8 +5,8 @@ import "math"
 const (
 	// batch is how many bins one batch of MSER-5 means.
 	batch = 5
-	// steadyBins are the fewest that Steady judges.
-	steadyBins = 40
+	// SteadyBins are the fewest that Steady judges.
+	SteadyBins = 40
 	// steadyBatches must be left at least: fewer agree by chance.
 	steadyBatches = 5
 )
@@ -23,7 +23,7 @@ const (
 // Source: White, Cobb, Spratt, A Comparison of Five Steady-State Truncation
 // Heuristics for Simulation, 2000.
 func Steady(bins []float64) (from int, ok bool) {
-	if len(bins) < steadyBins {
+	if len(bins) < SteadyBins {
 		return 0, false
 	}
 	n := len(bins) / batch

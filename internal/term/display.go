@@ -89,7 +89,7 @@ func width(w io.Writer, getenv func(string) string) int {
 func (d *Display) Print(line string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.line(d.plainText(printable(line)))
+	d.line(d.plainText(Printable(line)))
 }
 
 // Close ends the display. A progress line that still stands stays as the last
@@ -130,8 +130,8 @@ func (d *Display) draw() {
 
 func (d *Display) write(s string) { _, _ = io.WriteString(d.w, s) }
 
-// printable drops the control characters: they would move the cursor under us.
-func printable(s string) string {
+// Printable makes a text one line and drops the control characters: they would move the cursor under us.
+func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\n' || r == '\t':

@@ -20,7 +20,7 @@ func (d *Display) Panel(lines func() []string) {
 	room := max(1, d.width()-1)
 	text := lines()
 	for i, line := range text {
-		text[i] = d.plainText(cut(printable(line), room))
+		text[i] = d.plainText(cut(Printable(line), room))
 	}
 	d.write(d.unpanel() + strings.Join(text, "\n"))
 	d.panel = text

@@ -22,7 +22,7 @@ type Phase struct {
 func (d *Display) Phase(name, what string, total int64) *Phase {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p := &Phase{d: d, name: printable(name), what: printable(what), total: total, drawn: d.now()}
+	p := &Phase{d: d, name: Printable(name), what: Printable(what), total: total, drawn: d.now()}
 	d.open = append(d.open, p)
 	if d.tty {
 		d.draw()
@@ -40,7 +40,7 @@ func (p *Phase) Set(done int64, note string) { p.change("", done, note) }
 // SetWhat is Set with a new text for what the phase is about that tells how far
 // it is, such as "3 of 8"; lines without a terminal then have that, not a percentage.
 func (p *Phase) SetWhat(what string, done int64, note string) {
-	p.change(printable(what), done, note)
+	p.change(Printable(what), done, note)
 }
 
 func (p *Phase) change(what string, done int64, note string) {
@@ -54,7 +54,7 @@ func (p *Phase) change(what string, done int64, note string) {
 	if what != "" {
 		p.what, p.told = what, true
 	}
-	p.done, p.note = done, printable(note)
+	p.done, p.note = done, Printable(note)
 	since := d.now().Sub(p.drawn)
 	switch {
 	case d.tty && at == len(d.open)-1 && since >= redraw:
@@ -76,7 +76,7 @@ func (p *Phase) End(note string) {
 	if at < 0 {
 		return
 	}
-	p.note = printable(note)
+	p.note = Printable(note)
 	d.open = slices.Delete(d.open, at, at+1)
 	if !d.tty {
 		d.line(d.plainText(p.state()))
