@@ -5,7 +5,7 @@ SIZE ?= 100
 THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-full lint golden bench bench-overhead bench-engine article suites aa simulate kills memory faults fuzz produce clean
+.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine article suites aa simulate kills memory faults fuzz produce clean
 
 help: ## list the chores
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -24,6 +24,12 @@ lint: ## golangci-lint, at the version pinned in tools/go.mod
 
 golden: ## write the golden files anew, to be read in the diff
 	go test ./internal/... -update
+
+reference: ## write docs/reference and the JSON Schemas anew, to be read in the diff
+	go test ./internal/cli -run 'Reference|Schemas|ThreeExamples' -update
+
+man: ## write the man pages into man/
+	go run . docs --type man man
 
 bench: ## benchmarks of the hot paths
 	go test -run '^$$' -bench . -benchmem ./internal/audit ./internal/payload ./internal/latency
@@ -63,4 +69,4 @@ produce: ## fill test-topic as the article does: COUNT, SIZE, THREADS
 	./scripts/fast-producer.sh $(SIZE) $(COUNT) $(THREADS)
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf bin man

@@ -13,7 +13,10 @@ type Header struct {
 	// Version is that of the redline that measured.
 	Version string `json:"version"`
 	// Error is why the run failed or was cut short; nil when all went well.
-	Error       *string     `json:"error"`
+	Error *string `json:"error"`
+	// ErrorKind is what kind of error it is, for programs: "usage", "refused", …; nil
+	// when all went well.
+	ErrorKind   *string     `json:"error_kind"`
 	Warnings    []string    `json:"warnings"`
 	Environment Environment `json:"environment"`
 }

@@ -16,7 +16,7 @@ import (
 var order = [][]string{
 	{"redline"},
 	{"redline/internal/cli"},
-	{"redline/internal/experiment", "redline/internal/report"},
+	{"redline/internal/doctor", "redline/internal/experiment", "redline/internal/report"},
 	{"redline/internal/plan", "redline/internal/analysis"},
 	{"redline/internal/runs", "redline/internal/gate"},
 	{"redline/internal/stats"},
@@ -28,10 +28,12 @@ var order = [][]string{
 	{"redline/internal/client"},
 	{"redline/internal/broker"},
 	{"redline/internal/cluster"},
+	{"redline/internal/connection"},
+	{"redline/internal/security"},
 	{"redline/internal/journal"},
 	{"redline/internal/payload"},
 	{"redline/internal/audit"},
-	{"redline/internal/pace", "redline/internal/latency", "redline/internal/term", "redline/internal/spin"},
+	{"redline/internal/pace", "redline/internal/latency", "redline/internal/term", "redline/internal/spin", "redline/internal/schema", "redline/internal/secret", "redline/internal/nearest"},
 	{"redline/result"},
 }
 

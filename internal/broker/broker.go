@@ -67,6 +67,9 @@ type Broker struct {
 	storage string
 	cluster string
 	version string
+	// credentials are a secured broker's, internal the addresses where its nodes meet.
+	credentials *credentials
+	internal    []string
 
 	done    chan struct{}
 	stopped chan struct{}
@@ -359,7 +362,7 @@ func (b *Broker) Restart(ctx context.Context, node int) error {
 		if err := b.save(); err != nil {
 			return err
 		}
-		return awaitAnswer(ctx, n.addresses())
+		return b.awaitAdmin(ctx, n.addresses())
 	})
 }
 
@@ -412,6 +415,13 @@ func (b *Broker) State() State {
 	s.Metrics = b.MetricsURLs()
 	s.Storage = b.storage
 	s.Logs = b.Logs()
+	if c := b.credentials; c != nil {
+		s.Security = c.String()
+		s.ClientProperties = b.folder.clientProperties(adminName)
+		if c.ACL {
+			s.Super = c.principal(adminName)
+		}
+	}
 	s.PIDs = b.PIDs()
 	s.Processes = nil
 	for _, n := range b.nodes {

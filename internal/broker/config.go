@@ -36,6 +36,8 @@ type Config struct {
 	Port int
 	// Heap is Java's -Xms and -Xmx for Local; default "1g".
 	Heap string
+	// Secure is how clients of Local connect; its zero value is plaintext.
+	Secure Secure
 	// Properties are broker properties of the user; they win over ours.
 	Properties map[string]string
 	// Say, if not nil, is told in sentences what takes long.
@@ -70,7 +72,9 @@ func (c Config) complete() (Config, error) {
 			return c, errors.New(check.say)
 		}
 	}
-	return c, nil
+	var err error
+	c.Secure, err = c.Secure.complete(c.Kind)
+	return c, err
 }
 
 func orDefault[T comparable](v, def T) T {

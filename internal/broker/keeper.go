@@ -29,6 +29,7 @@ type keeperOrder struct {
 	DataDir    string
 	Port       int
 	Heap       string
+	Secure     Secure
 	Properties map[string]string
 }
 
@@ -49,7 +50,7 @@ func StartDetached(ctx context.Context, c Config) (State, error) {
 			return State{}, fmt.Errorf("find the folder: %w", err)
 		}
 	}
-	k, err := startKeeper(keeperOrder{c.Kind, c.Nodes, c.Version, c.Home, c.DataDir, c.Port, c.Heap, c.Properties})
+	k, err := startKeeper(keeperOrder{c.Kind, c.Nodes, c.Version, c.Home, c.DataDir, c.Port, c.Heap, c.Secure, c.Properties})
 	if err != nil {
 		return State{}, err
 	}
@@ -167,7 +168,7 @@ func runKeeper(pipe *childPipe) error {
 	defer close(stopped)
 	b, err := start(ctx, Config{
 		Kind: o.Kind, Nodes: o.Nodes, Version: o.Version, Home: o.Home, DataDir: o.DataDir,
-		Port: o.Port, Heap: o.Heap, Properties: o.Properties,
+		Port: o.Port, Heap: o.Heap, Secure: o.Secure, Properties: o.Properties,
 		Say: func(s string) { pipe.report(report{Say: s}) },
 	}, true)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/shirou/gopsutil/v4/disk"
 )
@@ -119,27 +120,30 @@ func (b *Broker) makeLocal(ctx context.Context) error {
 		return err
 	}
 	b.version = found.version
-	ports, err := freePorts(ctx, 3*b.config.Nodes)
+	ports, err := b.localPorts(ctx)
 	if err != nil {
 		return err
 	}
 	var voters []string
-	for i := range b.config.Nodes {
-		voters = append(voters, loopback(ports[3*i]))
+	for _, p := range ports {
+		voters = append(voters, loopback(p.controller))
 	}
-	for i := range b.config.Nodes {
-		port := ports[3*i+2]
-		if b.config.Port != 0 {
-			port = b.config.Port + i
-		}
+	if err := b.secure(ports); err != nil {
+		return err
+	}
+	for i, p := range ports {
 		n, err := b.makeNode(found, localNode{
 			ID:             i + 1,
-			Port:           port,
-			ControllerPort: ports[3*i],
+			Port:           p.clients,
+			ControllerPort: p.controller,
+			InternalPort:   p.internal,
+			Keystore:       filepath.Join(b.folder.conf(), nodeStore),
+			Truststore:     filepath.Join(b.folder.conf(), authorityFile),
+			Credentials:    b.credentials,
 			LogDir:         filepath.Join(data, "node-"+strconv.Itoa(i+1)),
 			Voters:         voters,
 			Major:          majorOf(found.version),
-		}, ports[3*i+1])
+		}, p.metrics)
 		if err != nil {
 			return err
 		}
@@ -147,6 +151,49 @@ func (b *Broker) makeLocal(ctx context.Context) error {
 	}
 	b.config.Say(fmt.Sprintf("Starting Apache Kafka %s…", found.version))
 	return nil
+}
+
+// localPorts are the ports of one node.
+type localPorts struct{ clients, controller, internal, metrics int }
+
+// localPorts finds ports for all nodes: those asked for, else free ones.
+func (b *Broker) localPorts(ctx context.Context) ([]localPorts, error) {
+	const each = 4
+	free, err := freePorts(ctx, each*b.config.Nodes)
+	if err != nil {
+		return nil, err
+	}
+	var ports []localPorts
+	for i := range b.config.Nodes {
+		f := free[each*i:]
+		p := localPorts{clients: f[0], controller: f[1], internal: f[2], metrics: f[3]}
+		if b.config.Port != 0 {
+			p.clients = b.config.Port + i
+		}
+		ports = append(ports, p)
+	}
+	return ports, nil
+}
+
+// secure makes the credentials of a secured broker, and writes the files that its
+// nodes and its clients need.
+func (b *Broker) secure(ports []localPorts) error {
+	if b.config.Secure == (Secure{}) {
+		return nil
+	}
+	var err error
+	if b.credentials, err = newCredentials(b.config.Secure); err != nil {
+		return err
+	}
+	var addrs []string
+	for _, p := range ports {
+		addrs = append(addrs, loopback(p.clients))
+		b.internal = append(b.internal, loopback(p.internal))
+	}
+	if err := b.credentials.writeNode(b.folder.conf()); err != nil {
+		return err
+	}
+	return b.credentials.writeClients(b.folder.clients(), addrs)
 }
 
 // makeDataDir makes the folder of all nodes' data and looks what it lies on.
@@ -158,6 +205,9 @@ func (b *Broker) makeDataDir() (string, error) {
 			return "", fmt.Errorf("find the data folder: %w", err)
 		}
 		dir = filepath.Join(parent, dataName(b.folder.state.ID))
+	}
+	if strings.Contains(dir, ",") {
+		return "", fmt.Errorf("the folder %s has a comma in its name, and Kafka takes it for two. Choose another folder with --data", filepath.Dir(dir))
 	}
 	// Written down before it is made, so that it is cleaned whatever happens.
 	b.folder.state.Data = dir
@@ -187,7 +237,7 @@ var (
 
 // makeNode writes a node's files and says how its guard runs it.
 func (b *Broker) makeNode(found install, local localNode, metricsPort int) (*node, error) {
-	conf := filepath.Join(b.folder.dir, "conf")
+	conf := b.folder.conf()
 	name := fmt.Sprintf("node-%d", local.ID)
 	properties := filepath.Join(conf, name+".properties")
 	logging, rules := filepath.Join(conf, "log4j.properties"), filepath.Join(conf, "jmx.yml")

@@ -221,6 +221,18 @@ func TestADataFolderThatCannotBeIsSaid(t *testing.T) {
 	}
 }
 
+func TestADataFolderWithACommaIsRefused(t *testing.T) {
+	ownState(t)
+	folder := t.TempDir()
+	_, err := Start(t.Context(), Config{Kind: Local, DataDir: filepath.Join(folder, "one,two")})
+	if err == nil || !strings.Contains(err.Error(), "one,two has a comma in its name") {
+		t.Errorf("error %v", err)
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 func TestAClusterOutlivesAMinorityOfItsNodes(t *testing.T) {
 	var said []string
 	b := &Broker{

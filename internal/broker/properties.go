@@ -11,6 +11,12 @@ import (
 // localNode is what a server.properties is made from, beside the user's own.
 type localNode struct {
 	ID, Port, ControllerPort int
+	// InternalPort is where a secured node meets the others as a broker; Keystore and
+	// Truststore are PEM files with its own certificate and the authority's.
+	InternalPort         int
+	Keystore, Truststore string
+	// Credentials secure it; nil leaves it open.
+	Credentials *credentials
 	// LogDir is the folder of the records.
 	LogDir string
 	// Voters are the controller addresses of all nodes, in order of id from 1.
@@ -59,6 +65,9 @@ func (n localNode) properties(user map[string]string) map[string]string {
 	if n.Major >= 4 {
 		p["share.coordinator.state.topic.replication.factor"] = replication
 		p["share.coordinator.state.topic.min.isr"] = inSync
+	}
+	if n.Credentials != nil {
+		maps.Copy(p, n.Credentials.nodeProperties(n))
 	}
 	maps.Copy(p, user)
 	return p

@@ -13,6 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"redline/internal/connection"
+	"redline/internal/security"
 )
 
 const (
@@ -27,14 +30,18 @@ const (
 func (b *Broker) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	client, err := kgo.NewClient(
+	options, err := b.asAdmin()
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(append(options,
 		kgo.SeedBrokers(b.Addrs()...),
 		kgo.DisableIdempotentWrite(),
 		// A topic just created is not yet known to every node.
 		kgo.UnknownTopicRetries(-1),
 		kgo.RetryBackoffFn(func(int) time.Duration { return 50 * time.Millisecond }),
 		kgo.MetadataMinAge(50*time.Millisecond),
-	)
+	)...)
 	if err != nil {
 		return fmt.Errorf("connect to the broker: %w", err)
 	}
@@ -44,6 +51,7 @@ func (b *Broker) awaitReady(ctx context.Context) error {
 		does string
 		do   func(context.Context) error
 	}{
+		{"take its users", b.createUsers},
 		{"register its nodes", func(ctx context.Context) error { return retry(ctx, func() error { return b.registered(ctx, admin) }) }},
 		{"know its properties", func(ctx context.Context) error { return b.checkProperties(ctx, admin) }},
 		{"create a topic", func(ctx context.Context) error { return retry(ctx, func() error { return b.createReady(ctx, admin) }) }},
@@ -171,12 +179,61 @@ func deleteReady(ctx context.Context, admin *kadm.Client) error {
 	return nil
 }
 
-// awaitAnswer returns when every address answers Kafka's protocol.
-func awaitAnswer(ctx context.Context, addrs []string) error {
+// asAdmin are the options of a client that a secured broker lets in: with the file
+// that people are given, so that a broker is ready only if the file is right.
+func (b *Broker) asAdmin() ([]kgo.Opt, error) {
+	if b.credentials == nil {
+		return nil, nil
+	}
+	admin, err := connection.FromFile(b.folder.clientProperties(adminName))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the broker: %w", err)
+	}
+	return admin.Security.FranzOptions(security.DefaultDialTimeout), nil
+}
+
+// createUsers makes the users of a broker with SCRAM, whose passwords are in the
+// cluster's metadata, and returns when each node knows them. Nobody has a password
+// yet, so it asks where the nodes meet, as one of them.
+func (b *Broker) createUsers(ctx context.Context) error {
+	if b.credentials == nil || !b.credentials.scram() {
+		return nil
+	}
+	nodes := b.credentials.asNode()
+	client, err := kgo.NewClient(append(nodes.FranzOptions(security.DefaultDialTimeout), kgo.SeedBrokers(b.internal...))...)
+	if err != nil {
+		return fmt.Errorf("connect to the broker: %w", err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	err = retry(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		altered, err := admin.AlterUserSCRAMs(ctx, nil, b.credentials.scramUsers())
+		return errors.Join(err, altered.Error())
+	})
+	if err != nil {
+		return err
+	}
+	return b.awaitAdmin(ctx, b.Addrs())
+}
+
+// awaitAdmin returns when every address lets admin in.
+func (b *Broker) awaitAdmin(ctx context.Context, addrs []string) error {
+	options, err := b.asAdmin()
+	if err != nil {
+		return err
+	}
+	return awaitAnswer(ctx, addrs, options...)
+}
+
+// awaitAnswer returns when every address answers Kafka's protocol to a client with
+// these options.
+func awaitAnswer(ctx context.Context, addrs []string, options ...kgo.Opt) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for _, addr := range addrs {
-		client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+		client, err := kgo.NewClient(append(slices.Clone(options), kgo.SeedBrokers(addr))...)
 		if err != nil {
 			return err
 		}

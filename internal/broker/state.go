@@ -31,6 +31,12 @@ type State struct {
 	Metrics   []string `json:"metrics"`
 	Storage   string   `json:"storage"`
 	Logs      string   `json:"logs"`
+	// Security is how clients connect, such as "SASL_SSL, SCRAM-SHA-512"; empty for
+	// plaintext. ClientProperties is then the Java properties file to do so with, and
+	// Super the principal that may do everything, if there are ACLs.
+	Security         string `json:"security,omitempty"`
+	ClientProperties string `json:"client_properties,omitempty"`
+	Super            string `json:"super_user,omitempty"`
 	// Data is the folder of this broker's records, empty for memory.
 	Data     string    `json:"data"`
 	Detached bool      `json:"detached"`
@@ -103,7 +109,12 @@ func newFolder(kind Kind, detached bool) (*folder, error) {
 func (f *folder) logs() string               { return filepath.Join(f.dir, "logs") }
 func (f *folder) logFile(name string) string { return filepath.Join(f.logs(), name+".log") }
 func (f *folder) ownData() string            { return filepath.Join(f.dir, "data") }
-func (f *folder) kept() bool                 { return f.state.Ended != "" }
+func (f *folder) conf() string               { return filepath.Join(f.dir, "conf") }
+func (f *folder) clients() string            { return filepath.Join(f.dir, "clients") }
+func (f *folder) clientProperties(user string) string {
+	return filepath.Join(f.clients(), user+".properties")
+}
+func (f *folder) kept() bool { return f.state.Ended != "" }
 
 // save replaces the state file as a whole: a reader sees the old or the new one.
 func (f *folder) save() error {
@@ -127,6 +138,11 @@ func (f *folder) end(failure error) error {
 	err := f.removeData()
 	if failure == nil || !hasLogs(f.logs()) {
 		return errors.Join(err, os.RemoveAll(f.dir))
+	}
+	if f.state.ClientProperties != "" {
+		// Keys and passwords that nothing takes any more.
+		f.state.ClientProperties = ""
+		err = errors.Join(err, os.RemoveAll(f.clients()), os.RemoveAll(f.conf()))
 	}
 	f.state.Ended = failure.Error()
 	f.state.PIDs, f.state.Processes = nil, nil

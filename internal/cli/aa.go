@@ -4,17 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"redline/internal/analysis"
+	"redline/internal/connection"
 	"redline/internal/experiment"
 	"redline/internal/observe"
 	"redline/internal/report"
 	"redline/internal/runs"
-	"redline/internal/term"
 	"redline/result"
 )
 
@@ -40,14 +41,16 @@ see a difference where there is none, and how often one that is there? The slowe
 copies burn CPU time for each record, calibrated to cost the rate a known share; they
 get as many pairs as find them with the probability of --power at the noise that a
 pilot finds. Takes about an hour as it stands.`,
-		Example: "  redline aa\n  redline aa --nulls 10 --tries 4 --effects 10%\n  redline aa --resume 20261124-120000-aa",
-		Args:    noArguments,
+		Example: `  redline aa
+  redline aa --nulls 10 --tries 4 --effects 10%
+  redline aa --resume 20261124-120000-aa`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd.Context(), p)
 		},
 	}
 	flags := cmd.Flags()
-	f.connectFlags.add(cmd)
+	f.connectFlags.add(cmd, p)
 	f.storeFlags.add(cmd)
 	flags.IntVar(&f.nulls, "nulls", 60, "comparisons of the setting with itself")
 	flags.IntVar(&f.pairs, "pairs", 8, "pairs of trials in each of them")
@@ -59,6 +62,7 @@ pilot finds. Takes about an hour as it stands.`,
 	f.seedFlag.add(cmd, "draw the order from this number (default: a new one)")
 	flags.StringVar(&f.resume, "resume", "", "go on with the campaign of this `ID`")
 	addOutput(cmd, &f.output)
+	completeBy(cmd, "resume", f.storedRuns(p))
 	return cmd
 }
 
@@ -83,7 +87,7 @@ func (f *aaFlags) check() ([]float64, error) {
 			effects = append(effects, effect)
 		}
 	}
-	return effects, checkOutput(f.output)
+	return effects, nil
 }
 
 func (f *aaFlags) run(ctx context.Context, p *Process) error {
@@ -92,13 +96,10 @@ func (f *aaFlags) run(ctx context.Context, p *Process) error {
 	if err == nil {
 		err = f.measure(ctx, p, effects, &r)
 	}
-	if f.output == "json" {
-		return printReport(p, &r.Header, &r, err)
+	if isText(f.output) && r.Run == "" { // there is nothing to show yet
+		return err
 	}
-	if r.Run != "" {
-		report.AA(p.Stdout, r)
-	}
-	return err
+	return printReport(p, f.output, &r.Header, view{text: func(w io.Writer) { report.AA(w, r) }, object: &r}, err)
 }
 
 func (f *aaFlags) measure(ctx context.Context, p *Process, effects []float64, r *result.AAReport) (err error) {
@@ -106,12 +107,16 @@ func (f *aaFlags) measure(ctx context.Context, p *Process, effects []float64, r 
 	if err != nil {
 		return err
 	}
-	if f.kafka == "" && f.bootstrap == "" && p.Getenv(bootstrapEnv) == "" {
-		f.kafka = "embedded"
+	brokers, err := f.external(p)
+	if err != nil {
+		return err
+	}
+	if brokers == "" && f.kafka == "" {
+		f.kafka, f.resolved = "embedded", nil
 	}
 	places := &places{connectFlags: f.connectFlags, p: p}
 	defer func() { err = errors.Join(err, places.close()) }()
-	writer, done, err := f.begin(ctx, p, folder, places, effects)
+	writer, done, err := f.begin(ctx, p, folder, places, brokers, effects)
 	if err != nil {
 		return err
 	}
@@ -127,7 +132,7 @@ func (f *aaFlags) measure(ctx context.Context, p *Process, effects []float64, r 
 }
 
 // begin takes up a campaign, or calibrates and plans one.
-func (f *aaFlags) begin(ctx context.Context, p *Process, folder *runs.Folder, places *places, effects []float64) (*runs.Writer, []result.Trial, error) {
+func (f *aaFlags) begin(ctx context.Context, p *Process, folder *runs.Folder, places *places, brokers string, effects []float64) (*runs.Writer, []result.Trial, error) {
 	if f.resume != "" {
 		writer, stored, err := folder.Resume(f.resume)
 		return writer, stored.Trials, err
@@ -138,21 +143,21 @@ func (f *aaFlags) begin(ctx context.Context, p *Process, folder *runs.Folder, pl
 		fill = memoryFill()
 	}
 	if kafka == "" {
-		kafka = f.bootstrap
+		kafka = brokers
 	}
 	aa := experiment.AA{
 		Client: "franz", Partitions: 8, RecordSize: 100, FillBytes: fill,
 		Timing: result.Timing{Warmup: f.warmup, Window: f.window}, Nulls: f.nulls, Pairs: f.pairs,
 		Effects: effects, Tries: f.tries, Power: f.power, Seed: f.seedFlag.draw(), Created: time.Now().UTC(), Kafka: kafka,
 	}
-	display := term.New(p.Stderr, p.StderrTTY, p.Getenv)
+	display := p.display()
 	defer display.Close()
 	calibrated, err := aa.RunPilot(ctx, experiment.Run{Open: places.open, Display: display})
 	if err != nil {
 		return nil, nil, err
 	}
 	made := aa.Plan(calibrated)
-	made.Command = p.Args
+	made.Command = connection.MaskArgs(p.Args)
 	writer, err := folder.Create(made)
 	return writer, nil, err
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -23,9 +25,14 @@ func TestBrokerMistakesAreUsageErrors(t *testing.T) {
 		{"up --port -1", "ports go from 1 to 65535"},
 		{"up --kafka local --kafka-version latest", "no version of Apache Kafka"},
 		{"up --kafka local --heap lots", "no heap size"},
+		{"up --tls", "--kafka local"},
+		{"up --kafka embedded --sasl plain", "--kafka local"},
+		{"up --kafka local --acl", "--acl has to know who asks"},
+		{"up --kafka local --tls --sasl kerberos", "GSSAPI"},
+		{"up --kafka local --tls --sasl aws_msk_iam", "it takes PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER"},
 		{"up now", "one word too many"},
-		{"up -o yaml", "text or json"},
-		{"status -o yaml", "text or json"},
+		{"up -o yaml", "choose text, wide"},
+		{"status -o yaml", "choose text, wide"},
 		{"status now", "one word too many"},
 		{"down this that", "\"that\" is one word too many"},
 	} {
@@ -160,6 +167,46 @@ Detached:   yes; ` + "`redline broker down 20260102-030405.000-abcdef`" + ` ends
 	}
 }
 
+func TestASecuredBrokerPrintsHowToConnectAndNoSecret(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "admin.properties")
+	text := `bootstrap.servers=127.0.0.1:9092
+sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required username="admin" password="CANARY";
+sasl.mechanism=SCRAM-SHA-512
+security.protocol=SASL_PLAINTEXT
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, talk bytes.Buffer
+	state := broker.State{
+		Kind: broker.Local, Kafka: "Apache Kafka 4.3.1", Nodes: 1, ClusterID: "MkU3OEVBNTcwNTJENDM2Qg", Brokers: []string{"127.0.0.1:9092"},
+		Storage: "tmpfs", Logs: "/state/logs", Security: "SASL_PLAINTEXT, SCRAM-SHA-512, ACLs", ClientProperties: file, Super: "User:admin",
+	}
+	if err := brokerReady(&Process{Stdout: &out, Stderr: &talk}, "text", state, nil, "Ready."); err != nil {
+		t.Fatal(err)
+	}
+	want := `Kafka:      Apache Kafka 4.3.1, 1 node
+Connect:    -b 127.0.0.1:9092 -F FILE
+Security:   SASL_PLAINTEXT, SCRAM-SHA-512, ACLs
+Super user: User:admin
+Cluster id: MkU3OEVBNTcwNTJENDM2Qg
+Storage:    tmpfs
+Logs:       /state/logs
+
+FILE:
+  bootstrap.servers=127.0.0.1:9092
+  sasl.jaas.config=****
+  sasl.mechanism=SCRAM-SHA-512
+  security.protocol=SASL_PLAINTEXT
+
+Beside it:  admin.properties
+Try:        redline topic list -F FILE
+`
+	if got := strings.ReplaceAll(out.String(), file, "FILE"); got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+}
+
 func TestBrokerJSONHasStableKeys(t *testing.T) {
 	var out bytes.Buffer
 	if err := printBroker(&Process{Stdout: &out}, "json", &broker.State{Kind: broker.Embedded}, nil); err != nil {
@@ -175,7 +222,7 @@ func TestBrokerJSONHasStableKeys(t *testing.T) {
 	if got.Schema != "redline.broker/v1" {
 		t.Errorf("schema %q", got.Schema)
 	}
-	for _, key := range strings.Fields("id kind kafka nodes cluster_id brokers metrics storage logs detached started pids") {
+	for _, key := range strings.Fields("id kind kafka nodes cluster_id brokers metrics storage logs security client_properties super_user detached started pids") {
 		if v, there := got.Broker[key]; !there || v == nil {
 			t.Errorf("key %q: %v", key, v)
 		}

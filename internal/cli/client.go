@@ -2,43 +2,37 @@ package cli
 
 import (
 	"maps"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"redline/internal/client"
 	"redline/internal/client/libraries"
+	"redline/internal/connection"
 	"redline/result"
 )
 
 // clientFlags say which client library does the work, and how it is set.
 type clientFlags struct {
 	name, profile string
-	given         []string // key=value, as typed
-	properties    map[string]string
+	// properties are what a producer's own flags set; they go with those of the
+	// connection.
+	properties map[string]string
 }
 
 func (f *clientFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.name, "client", "franz", "client library: "+strings.Join(libraries.Names(), ", "))
+	flags.StringVar(&f.name, "client", "franz", "client library: franz, confluent (if built with cgo), or none, which only generates")
 	flags.StringVar(&f.profile, "profile", string(client.Tuned), "settings to start from: tuned or defaults (nothing set)")
-	flags.StringArrayVarP(&f.given, "command-property", "X", nil, "client property `key=value` in Java's or librdkafka's spelling; wins over the profile; may be repeated")
+	group(cmd, "Client", "client", "profile")
+	complete(cmd, "client", libraries.Names()...)
+	complete(cmd, "profile", string(client.Tuned), string(client.Defaults))
 }
 
 // openLibrary checks what was typed and gives the library.
 func (f *clientFlags) openLibrary() (client.Library, error) {
 	if f.profile != string(client.Tuned) && f.profile != string(client.Defaults) {
 		return nil, usagef("--profile %q: choose tuned or defaults", f.profile)
-	}
-	if f.properties == nil {
-		f.properties = map[string]string{}
-	}
-	for _, pair := range f.given {
-		key, value, ok := strings.Cut(pair, "=")
-		if !ok || strings.TrimSpace(key) == "" {
-			return nil, usagef("-X %q: write key=value, such as -X fetch.max.bytes=1048576", pair)
-		}
-		f.properties[strings.TrimSpace(key)] = strings.TrimSpace(value)
 	}
 	library, err := libraries.Open(f.name)
 	if err != nil {
@@ -47,9 +41,26 @@ func (f *clientFlags) openLibrary() (client.Library, error) {
 	return library, nil
 }
 
-func (f *clientFlags) options(brokers []string, wire *client.Wire) client.Options {
+// take fills in the properties that the library takes of the connection's; check is
+// the library's for what is going to be made.
+func (f *clientFlags) take(p *Process, c *connection.Connection, library client.Library, check func(client.Options) error) error {
+	properties, err := clientProperties(p, c, library, client.Profile(f.profile), check)
+	if err != nil {
+		return err
+	}
+	for _, e := range slices.Concat(c.Strict, c.Shared) {
+		if _, ours := f.properties[e.Key]; ours {
+			delete(properties, e.Typed) // in whatever spelling
+		}
+	}
+	maps.Copy(properties, f.properties)
+	f.properties = properties
+	return check(f.options(c, nil))
+}
+
+func (f *clientFlags) options(c *connection.Connection, wire *client.Wire) client.Options {
 	return client.Options{
-		Brokers: brokers, ClientID: "redline", Profile: client.Profile(f.profile),
+		Brokers: c.Brokers, ClientID: c.ClientID, Security: c.Security, Profile: client.Profile(f.profile),
 		Properties: maps.Clone(f.properties), Wire: wire,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"redline/internal/analysis"
+	"redline/internal/connection"
 	"redline/internal/experiment"
 	"redline/internal/gate"
 	"redline/internal/plan"
@@ -50,17 +52,17 @@ twice the same setting by two builds of redline.
 
 --fail-if 'consume.records_per_second < -5%' exits with 3 when the whole interval lies
 beyond, with 5 when it straddles (--allow-undecided makes that 0).`,
-		Example: `  redline compare 20261124-120000-compression
-  redline compare 20261124-120000-seed:consumers=1 20261124-120000-seed:consumers=4 -o md
-  redline compare RUN-OF-MAIN RUN-OF-BRANCH --fail-if 'consume.records_per_second < -5%'
-  redline compare --rerun RUN:consumers=4 --binary ./redline-main --binary ./redline-branch`,
+		Example: `  redline compare 20261124-120000-seed
+  redline compare main:consumers=1 main:consumers=4 -o md
+  redline compare main branch --fail-if 'consume.records_per_second < -5%'
+  redline compare --rerun main --binary old/redline --binary new/redline`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd.Context(), p, args)
 		},
 	}
 	flags := cmd.Flags()
-	f.connectFlags.add(cmd)
+	f.connectFlags.add(cmd, p)
 	f.storeFlags.add(cmd)
 	flags.BoolVar(&f.rerun, "rerun", false, "run both settings anew, interleaved")
 	flags.StringArrayVar(&f.binaries, "binary", nil, "with --rerun: a build of redline that does the trials; give two")
@@ -69,7 +71,8 @@ beyond, with 5 when it straddles (--allow-undecided makes that 0).`,
 	flags.StringVar(&f.margin, "margin", "", "the largest difference that counts as none (default: the run's)")
 	flags.StringArrayVar(&f.failIf, "fail-if", nil, "`GATE` that must not hold, such as 'consume.records_per_second < -5%'; may be repeated")
 	flags.BoolVar(&f.allowUndecided, "allow-undecided", false, "exit with 0 when a gate cannot be decided")
-	flags.StringVarP(&f.output, "output", "o", "text", "how to print the result: text, json, md, benchfmt")
+	addOutput(cmd, &f.output, "benchfmt")
+	cmd.ValidArgsFunction = f.storedRuns(p)
 	return cmd
 }
 
@@ -126,8 +129,6 @@ func (f *compareFlags) check() ([]gate.Gate, float64, error) {
 		return nil, 0, usagef("--margin %s: %w", f.margin, err)
 	}
 	switch {
-	case f.output != "text" && f.output != "json" && f.output != "md" && f.output != "benchfmt":
-		return nil, 0, usagef("-o %s: the output is text, json, md or benchfmt", f.output)
 	case len(f.binaries) != 0 && (len(f.binaries) != 2 || !f.rerun):
 		return nil, 0, usagef("--binary goes with --rerun, and is given twice")
 	case f.rounds != 0 && (!f.rerun || f.rounds < 1 || f.rounds > 10_000):
@@ -251,11 +252,14 @@ func (f *compareFlags) again(ctx context.Context, p *Process, sides []compared, 
 	if err != nil {
 		return err
 	}
-	made.Command = p.Args
-	if f.bootstrap == "" && f.kafka == "" {
-		f.asPlanned(made.Kafka)
-	} else if made.Kafka = f.kafka; made.Kafka == "" {
-		made.Kafka = f.bootstrap
+	made.Command = connection.MaskArgs(p.Args)
+	if err := f.takeUp(p, made.Kafka); err != nil {
+		return err
+	}
+	if made.Kafka = f.kafka; made.Kafka == "" {
+		if made.Kafka, err = f.external(p); err != nil {
+			return err
+		}
 	}
 	folder, err := f.storeFlags.open(p)
 	if err != nil {
@@ -270,7 +274,7 @@ func (f *compareFlags) again(ctx context.Context, p *Process, sides []compared, 
 	places := &places{connectFlags: f.connectFlags, p: p}
 	run := experiment.Run{Open: places.open}
 	if len(f.binaries) > 0 {
-		run.Execute = f.execute
+		run.Execute = places.elsewhere
 	}
 	err = carry(ctx, p, "", "compare", writer, nil, run)
 	if err := interrupted(ctx, errors.Join(err, places.close())); err != nil {
@@ -331,15 +335,14 @@ func (f *compareFlags) arms(sides []compared) ([]result.Arm, result.Plan, error)
 	return arms, a.run.Plan, nil
 }
 
-// execute does a trial by the build that its arm names.
-func (f *compareFlags) execute(ctx context.Context, spec experiment.Spec, _ func(float64)) (result.Trial, error) {
+// elsewhere does a trial by the build that its arm names.
+func (s *places) elsewhere(ctx context.Context, spec experiment.Spec, _ func(float64)) (result.Trial, error) {
+	spec.Connection = s.now.Connection.Handover()
 	return elsewhere(ctx, spec.Arm.Values[buildAxis], spec)
 }
 
 func (f *compareFlags) print(p *Process, r result.CompareReport, sides []compared) error {
 	switch f.output {
-	case "json":
-		return printJSON(p.Stdout, r)
 	case "md":
 		report.ComparisonsMarkdown(p.Stdout, r.Comparisons, r.Warnings)
 	case "benchfmt":
@@ -352,7 +355,11 @@ func (f *compareFlags) print(p *Process, r result.CompareReport, sides []compare
 			}
 		}
 	default:
-		report.Comparisons(p.Stdout, r.Comparisons, r.Warnings)
+		return show(p, f.output, view{
+			text:   func(w io.Writer) { report.Comparisons(w, r.Comparisons, r.Warnings) },
+			table:  func() report.Table { return report.ComparisonTable(r.Comparisons) },
+			object: r,
+		})
 	}
 	return nil
 }

@@ -42,19 +42,19 @@ func newConsumeCommand(p *Process) *cobra.Command {
 		Use:   "consume",
 		Short: "Read a topic with N consumers and say each second how fast",
 		Args:  noArguments,
-		Example: `  redline consume --topic=test-topic --consumers=4 --auto-offset-reset=earliest --group=t4
+		Example: `  redline consume --topic=test-topic --consumers=4 --group=t4
   redline consume --topic orders --until-end -o json
-  redline consume --topic test-topic --client confluent --profile defaults`,
+  redline consume --topic test-topic --client franz --profile defaults`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), p) },
 	}
-	f.add(cmd)
+	f.add(cmd, p)
 	return cmd
 }
 
 // add puts the flags on a command: consume itself, and the root.
-func (f *consumeFlags) add(cmd *cobra.Command) {
+func (f *consumeFlags) add(cmd *cobra.Command, p *Process) {
 	flags := cmd.Flags()
-	f.connectFlags.add(cmd)
+	f.connectFlags.add(cmd, p)
 	f.clientFlags.add(cmd)
 	flags.StringVar(&f.topic, "topic", "test-topic", "topic to read")
 	flags.StringVar(&f.group, "group", "perf-test-consumer", "consumer group to join; its offsets are committed")
@@ -65,6 +65,9 @@ func (f *consumeFlags) add(cmd *cobra.Command) {
 	flags.Int64Var(&f.maxRecords, "max-records", 0, "stop after at least so many records")
 	flags.StringVar(&f.listen, "listen", "", "serve Prometheus metrics and pprof on this `address`, such as 127.0.0.1:9095")
 	addOutput(cmd, &f.output)
+	completeBy(cmd, "topic", f.topics(p))
+	completeBy(cmd, "group", f.groups(p))
+	complete(cmd, "auto-offset-reset", "earliest", "latest")
 }
 
 func (f *consumeFlags) check() error {
@@ -82,7 +85,7 @@ func (f *consumeFlags) check() error {
 	case f.group == "":
 		return usagef("--group is empty: name the consumer group to join")
 	}
-	return checkOutput(f.output)
+	return nil
 }
 
 func (f *consumeFlags) bounded() bool { return f.untilEnd || f.duration > 0 || f.maxRecords > 0 }
@@ -113,26 +116,33 @@ func (f *consumeFlags) run(ctx context.Context, p *Process) error {
 	c.report.Header = newHeader(result.ConsumeSchema)
 	c.report.FirstRecordSeconds, c.report.LastRecordSeconds = -1, -1
 	lines := p.Stdout
-	if f.output == "json" {
+	if !isText(f.output) {
 		lines = p.Stderr
 	}
 	c.log = log.New(lines, "", log.LstdFlags)
 	err := c.do(ctx)
-	if f.output == "json" {
-		return printReport(p, &c.report.Header, &c.report, err)
+	if isText(f.output) {
+		return err
 	}
-	return err
+	return printReport(p, f.output, &c.report.Header, view{object: &c.report}, err)
 }
 
 func (c *consuming) do(ctx context.Context) (err error) {
 	if c.library, err = c.openLibrary(); err != nil {
 		return err
 	}
+	reached, err := c.connection(c.p)
+	if err != nil {
+		return err
+	}
+	if err := c.take(c.p, reached, c.library, c.library.CheckConsumer); err != nil {
+		return err
+	}
 	if c.session, err = c.open(ctx, c.p); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.session.Close()) }()
-	if err := c.session.Cluster.Guard(ctx, c.target); err != nil {
+	if err := c.session.guard(ctx); err != nil {
 		return err
 	}
 	c.report.Environment = c.session.environment()
@@ -227,7 +237,7 @@ func (c *consuming) consume(ctx context.Context) error {
 	spec := workload.Consume{
 		Library: c.library,
 		Options: client.ConsumeOptions{
-			Options: c.options(c.session.Brokers, c.wire), Topic: c.topic, Group: c.group, Reset: c.reset,
+			Options: c.options(c.session.Connection, c.wire), Topic: c.topic, Group: c.group, Reset: c.reset,
 			ReadCommitted: c.committedOnly(),
 		},
 		Consumers: c.consumers, Ledger: c.ledger, MaxRecords: c.maxRecords, Notify: c.tell, Resume: c.resume(ctx),
@@ -298,6 +308,7 @@ func (c *consuming) follow(ctx context.Context) error {
 			c.log.Printf("Messages/sec: %.0f, Total: %d, Avg: %.0f msg/sec, Errors: %d",
 				float64(total-lastTotal)/now.Sub(last).Seconds(), total,
 				float64(total)/now.Sub(began).Seconds(), c.run.Errors.Load())
+			c.progress(now.Sub(began), total, float64(total-lastTotal)/now.Sub(last).Seconds())
 			last = now
 			if total != lastTotal {
 				quiet = time.Now()
@@ -312,6 +323,17 @@ func (c *consuming) follow(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+}
+
+// progress prints what has been read so far as a line of JSON, where these are asked
+// for. That the reader has gone shows at the end.
+func (c *consuming) progress(after time.Duration, records int64, rate float64) {
+	if c.output == "jsonl" {
+		_ = newLineWriter(c.p.Stdout).write(result.Progress{
+			Schema: result.ProgressSchema, Workload: result.Consume, At: time.Now().UTC(), Seconds: after.Seconds(),
+			Records: records, RecordsPerSecond: rate, Errors: c.run.Errors.Load(),
+		})
 	}
 }
 
@@ -335,7 +357,7 @@ func (c *consuming) tell(e workload.Event) {
 // often than every few seconds: a client may meet it at every poll.
 func (c *consuming) tellError(e workload.Event) {
 	const again, most = 5 * time.Second, 64
-	line := fmt.Sprintf("consumer %d goes on after: %s", e.Consumer, sentence(e.Err))
+	line := fmt.Sprintf("warning: consumer %d goes on after: %s", e.Consumer, sentence(e.Err))
 	if at, ok := c.said[line]; ok && time.Since(at) < again {
 		return
 	}

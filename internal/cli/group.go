@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"redline/internal/cluster"
+	"redline/internal/report"
 )
 
 // Schemas of the JSON that the group commands print.
@@ -25,8 +26,11 @@ func newGroupCommand(p *Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "group",
 		Short: "List, describe and delete consumer groups",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  redline group list
+  redline group describe payments
+  redline group delete payments`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newGroupList(p), newGroupDescribe(p), newGroupDelete(p))
 	return cmd
@@ -49,6 +53,9 @@ func newGroupList(p *Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the consumer groups",
+		Example: `  redline group list
+  redline group list -b localhost:9092 -o wide
+  redline group list -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			groups := []listedGroupJSON{}
 			return a.run(cmd.Context(), p, groupsSchema, func(ctx context.Context, c *cluster.Cluster) error {
@@ -57,14 +64,20 @@ func newGroupList(p *Process) *cobra.Command {
 					groups = append(groups, listedGroupJSON(g))
 				}
 				return err
-			}, func(w io.Writer) {
-				for _, g := range groups {
-					fmt.Fprintln(w, clean(g.Name))
+			}, func(d document) view {
+				return view{
+					text: func(w io.Writer) {
+						for _, g := range groups {
+							fmt.Fprintln(w, clean(g.Name))
+						}
+					},
+					table:  func() report.Table { return groupsTable(groups) },
+					object: groupsDocument{d, groups},
 				}
-			}, func(d document) any { return groupsDocument{d, groups} })
+			})
 		},
 	}
-	a.setUp(cmd)
+	a.setUp(cmd, p)
 	return cmd
 }
 
@@ -73,19 +86,32 @@ func newGroupDescribe(p *Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "describe NAME",
 		Short: "Show how far a consumer group is in each partition, its lag and its members",
+		Example: `  redline group describe payments
+  redline group describe payments -o wide
+  redline group describe payments -b localhost:9092 -o csv`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var group cluster.Group
+			var at offsets
 			var shown *groupJSON
 			return a.run(cmd.Context(), p, groupSchema, func(ctx context.Context, c *cluster.Cluster) (err error) {
-				if group, err = c.DescribeGroup(ctx, a.name); err == nil {
-					shown = groupAsJSON(group)
+				if group, err = c.DescribeGroup(ctx, a.name); err != nil {
+					return err
+				}
+				shown = groupAsJSON(group)
+				if isTable(a.output) {
+					at, err = readOffsets(ctx, c, topicsOf(group)...)
 				}
 				return err
-			}, func(w io.Writer) { writeGroup(w, group) },
-				func(d document) any { return groupDocument{d, shown, []string{}} })
+			}, func(d document) view {
+				return view{
+					text:   func(w io.Writer) { writeGroup(w, group) },
+					table:  func() report.Table { return groupTable(group, at) },
+					object: groupDocument{d, shown, []string{}},
+				}
+			})
 		},
 	}
-	a.setUp(cmd)
+	a.setUp(cmd, p)
 	return cmd
 }
 
@@ -231,10 +257,13 @@ func orNull(n int64) *int64 {
 }
 
 func newGroupDelete(p *Process) *cobra.Command {
-	a := &adminCommand{noun: "group"}
+	a := &adminCommand{noun: "group", changes: true}
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Delete a consumer group that has no members, and its commits",
+		Example: `  redline group delete payments
+  redline group delete --group billing -b localhost:9092
+  redline group delete invoices -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			deleted := []string{}
 			return a.run(cmd.Context(), p, groupSchema, func(ctx context.Context, c *cluster.Cluster) error {
@@ -243,11 +272,17 @@ func newGroupDelete(p *Process) *cobra.Command {
 					deleted = append(deleted, a.name)
 				}
 				return err
-			}, func(w io.Writer) {
-				fmt.Fprintf(w, "Deletion of requested consumer groups ('%s') was successful.\n", clean(a.name))
-			}, func(d document) any { return groupDocument{d, nil, deleted} })
+			}, func(d document) view {
+				return view{
+					text: func(w io.Writer) {
+						fmt.Fprintf(w, "Deletion of requested consumer groups ('%s') was successful.\n", clean(a.name))
+					},
+					table:  func() report.Table { return namesTable("DELETED", deleted) },
+					object: groupDocument{d, nil, deleted},
+				}
+			})
 		},
 	}
-	a.setUp(cmd)
+	a.setUp(cmd, p)
 	return cmd
 }

@@ -92,7 +92,7 @@ func consumed(t *testing.T, k *kfake.Cluster, group string) *kgo.Client {
 func TestGroupsAreListedDescribedAndDeletedAsTheArticleTypesIt(t *testing.T) {
 	k, address := fakeKafka(t, kfake.SeedTopics(2, "test-topic"))
 	member := consumed(t, k, "t1")
-	if got := adminTyped(t, nil, "group", "list", "-b", address); got != (told{0, "t1\n", ""}) {
+	if got := adminTyped(t, nil, "group", "list", "-b", address, "-q"); got != (told{0, "t1\n", ""}) {
 		t.Errorf("list: %+v", got)
 	}
 	active := adminTyped(t, nil, "group", "describe", "--bootstrap-server", address, "--group", "t1")
@@ -119,7 +119,7 @@ t1              test-topic      1          10              10              0    
 	if diff := cmp.Diff(want, adminTyped(t, nil, "group", "describe", "t1", "-b", address).stdout); diff != "" {
 		t.Error(diff)
 	}
-	if got := adminTyped(t, nil, "group", "delete", "--group", "t1", "-b", address); got != (told{0, "Deletion of requested consumer groups ('t1') was successful.\n", ""}) {
+	if got := adminTyped(t, nil, "group", "delete", "--group", "t1", "-b", address, "-q"); got != (told{0, "Deletion of requested consumer groups ('t1') was successful.\n", ""}) {
 		t.Errorf("delete: %+v", got)
 	}
 	gone := adminTyped(t, nil, "group", "describe", "t1", "-b", address, "-o", "json")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"redline/internal/analysis"
 	"redline/internal/client/libraries"
+	"redline/internal/connection"
 	"redline/internal/experiment"
 	"redline/internal/report"
 	"redline/internal/runs"
@@ -43,14 +45,14 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
 --topic it reads a topic of yours; then it writes nothing and commits nothing.`,
 		Example: `  redline limit
   redline limit --kafka local
-  redline limit -b kafka-1:9092 --topic orders --time 2m -o json`,
+  redline limit -b localhost:9092 --topic orders -o json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return f.run(cmd.Context(), p)
 		},
 	}
 	flags := cmd.Flags()
-	f.connectFlags.add(cmd)
+	f.connectFlags.add(cmd, p)
 	f.storeFlags.add(cmd)
 	flags.StringVar(&f.topic, "topic", "", "existing topic to consume; nothing is written then")
 	flags.DurationVar(&f.time, "time", experiment.DefaultTime, "how long to measure; less makes the figures less sure")
@@ -59,6 +61,7 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
 	f.seedFlag.add(cmd, "draw order and bytes from this number (default: a new one)")
 	flags.StringVar(&f.listen, "listen", "", "serve Prometheus metrics and pprof on this `address`, such as 127.0.0.1:9095")
 	addOutput(cmd, &f.output)
+	completeBy(cmd, "topic", f.topics(p))
 	return cmd
 }
 
@@ -79,13 +82,19 @@ func (f *limitFlags) check(p *Process) error {
 	}
 	// limit never picks a cluster by itself: what is not named is embedded. A
 	// cluster in the environment was named, too.
-	if f.kafka == "" && f.bootstrap == "" && p.Getenv(bootstrapEnv) == "" {
-		f.kafka = "embedded"
+	if f.kafka == "" {
+		named, err := f.named(p)
+		if err != nil {
+			return err
+		}
+		if !named {
+			f.kafka, f.resolved = "embedded", nil
+		}
 	}
 	if f.topic != "" && f.kafka != "" { // what we start has no topic yet
 		return usagef("--topic %s names a topic of an existing cluster: name that with -b", f.topic)
 	}
-	return checkOutput(f.output)
+	return nil
 }
 
 func (f *limitFlags) run(ctx context.Context, p *Process) error {
@@ -94,11 +103,7 @@ func (f *limitFlags) run(ctx context.Context, p *Process) error {
 	if err == nil {
 		err = f.measure(ctx, p, &r)
 	}
-	if f.output == "json" {
-		return printReport(p, &r.Header, &r, err)
-	}
-	report.Limit(p.Stdout, r)
-	return err
+	return printReport(p, f.output, &r.Header, view{text: func(w io.Writer) { report.Limit(w, r) }, object: &r}, err)
 }
 
 func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitReport) (err error) {
@@ -107,13 +112,13 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if err := s.Cluster.Guard(ctx, f.target); err != nil {
+	if err := errors.Join(s.guard(ctx), noClient(s.Connection, "limit tries settings of its own")); err != nil {
 		return err
 	}
 	r.Environment = s.environment()
 	r.Warnings = append(r.Warnings, notes(s)...)
 	r.Workload = result.Workload{Topic: f.topic, Partitions: int(f.partitions), RecordBytes: f.size}
-	if f.output != "json" {
+	if isText(f.output) {
 		fmt.Fprintln(p.Stdout, report.LimitHead(r.Environment, r.Workload))
 	}
 	folder, err := f.storeFlags.open(p)
@@ -139,13 +144,13 @@ func (f *limitFlags) plan(s *session, args []string) result.Plan {
 	}
 	kafka := f.kafka
 	if kafka == "" {
-		kafka = strings.Join(s.Brokers, ",")
+		kafka = strings.Join(s.Connection.Brokers, ",")
 	}
 	made := experiment.Limit{
 		Client: "franz", Partitions: int(f.partitions), RecordSize: f.size, FillBytes: fill, Time: f.time,
 		Topic: f.topic, Seed: f.seedFlag.draw(), Created: time.Now().UTC(), Kafka: kafka,
 	}.Plan()
-	made.Command = args
+	made.Command = connection.MaskArgs(args)
 	return made
 }
 
@@ -167,8 +172,7 @@ func (f *limitFlags) tell(folder *runs.Folder, writer *runs.Writer, r *result.Li
 		err = cause
 	}
 	if cause != nil {
-		text := sentence(cause)
-		page.Error = &text
+		page.Error, page.ErrorKind = asFields(cause)
 	}
 	return errors.Join(err, writePage(writer, page))
 }

@@ -31,12 +31,18 @@ type Process struct {
 	StdoutTTY, StderrTTY bool
 	// Signals delivers what the process is sent; nil means none.
 	Signals <-chan os.Signal
+
+	// Manners are how a command talks, by the flags of every command.
+	Manners
 }
 
 // OSProcess is the process that we are.
 func OSProcess() Process {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	// Without this a closed pipe would end us on the spot, and leave behind what we
+	// started; with it, writing fails. Ignoring it would be passed on to our children.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return Process{
 		Args:      os.Args[1:],
 		Getenv:    os.Getenv,

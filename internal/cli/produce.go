@@ -16,6 +16,7 @@ import (
 	"redline/internal/audit"
 	"redline/internal/client"
 	"redline/internal/cluster"
+	"redline/internal/connection"
 	"redline/internal/monitor"
 	"redline/internal/observe"
 	"redline/internal/pace"
@@ -55,19 +56,19 @@ The lines on stdout are those of kafka-producer-perf-test; its flags work in old
 and new spelling. The tuned profile sends with acks=all, linger.ms=5 and batches
 of 1 MB without compression; what is truly in force is printed at the end.
 --client none generates records and discards them: the generator's own limit.`,
-		Example: `  redline produce --topic test-topic --num-records 1000000 --record-size 100 --threads 4
-  redline produce --topic test-topic --num-records 100000 --throughput 10000 --acks 1
+		Example: `  redline produce --topic test-topic --num-records 1000000 --threads 4
+  redline produce --num-records 100000 --throughput 50000 --acks 1 -o json
   redline produce --client none --num-records 10000000`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd.Context(), p, args) },
 	}
-	f.add(cmd)
+	f.add(cmd, p)
 	return cmd
 }
 
-func (f *produceFlags) add(cmd *cobra.Command) {
+func (f *produceFlags) add(cmd *cobra.Command, p *Process) {
 	flags := cmd.Flags()
-	f.connectFlags.add(cmd)
+	f.connectFlags.add(cmd, p)
 	f.clientFlags.add(cmd)
 	flags.StringVar(&f.topic, "topic", "test-topic", "topic to write to")
 	flags.Int64Var(&f.records, "num-records", 1_000_000, "number of records to send")
@@ -85,6 +86,11 @@ func (f *produceFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.acks, "acks", "", "acknowledgements: 0, 1 or all (default: all)")
 	flags.StringVar(&f.listen, "listen", "", "serve Prometheus metrics and pprof on this `address`, such as 127.0.0.1:9095")
 	addOutput(cmd, &f.output)
+	completeBy(cmd, "topic", f.topics(p))
+	complete(cmd, "keys", "none", "sequential", "uniform", "zipf")
+	complete(cmd, "payload", "random", "text", "zeros")
+	complete(cmd, "compression", "none", "gzip", "snappy", "lz4", "zstd")
+	complete(cmd, "acks", "0", "1", "all")
 }
 
 func (f *produceFlags) check(args []string) error {
@@ -107,14 +113,14 @@ func (f *produceFlags) check(args []string) error {
 	if err := f.takeProps(args); err != nil {
 		return err
 	}
-	return checkOutput(f.output)
+	return nil
 }
 
 // takeProps reads properties as kafka-producer-perf-test has them: all words
 // behind --producer-props or --command-property. Flags of our own for the same
 // things come last and win.
 func (f *produceFlags) takeProps(args []string) error {
-	if len(args) > 0 && len(f.producerProps) == 0 && len(f.given) == 0 {
+	if len(args) > 0 && len(f.producerProps) == 0 && len(f.pairs) == 0 {
 		return usagef("unknown argument %q: run \"redline produce --help\" for what it takes", args[0])
 	}
 	for _, pair := range append(f.producerProps, args...) {
@@ -124,13 +130,14 @@ func (f *produceFlags) takeProps(args []string) error {
 			}
 			continue
 		}
-		f.given = append(f.given, pair)
+		f.pairs = append(f.pairs, pair)
 	}
+	f.properties = map[string]string{}
 	if f.acks != "" {
-		f.given = append(f.given, "acks="+f.acks)
+		f.properties["acks"] = f.acks
 	}
 	if f.compression != "" {
-		f.given = append(f.given, "compression.type="+f.compression)
+		f.properties["compression.type"] = f.compression
 	}
 	return nil
 }
@@ -140,6 +147,7 @@ type producing struct {
 	*produceFlags
 	p       *Process
 	session *session // nil for --client none
+	reached *connection.Connection
 	library client.Library
 	lines   io.Writer
 	ledger  *audit.Ledger
@@ -148,6 +156,7 @@ type producing struct {
 	live    atomic.Pointer[workload.Producing] // run, for the monitor's goroutines
 	watch   *observe.Watch
 	stall   *stall // nil for --client none
+	began   time.Time
 	report  result.ProduceReport
 }
 
@@ -157,18 +166,24 @@ func (f *produceFlags) run(ctx context.Context, p *Process, args []string) error
 	}
 	pr := &producing{produceFlags: f, p: p, lines: p.Stdout, wire: &client.Wire{}}
 	pr.report.Header = newHeader(result.ProduceSchema)
-	if f.output == "json" {
+	if !isText(f.output) {
 		pr.lines = p.Stderr
 	}
 	err := pr.do(ctx)
-	if f.output == "json" {
-		return printReport(p, &pr.report.Header, &pr.report, err)
+	if isText(f.output) {
+		return err
 	}
-	return err
+	return printReport(p, f.output, &pr.report.Header, view{object: &pr.report}, err)
 }
 
 func (pr *producing) do(ctx context.Context) (err error) {
 	if pr.library, err = pr.openLibrary(); err != nil {
+		return err
+	}
+	if pr.reached, err = pr.connection(pr.p); err != nil {
+		return err
+	}
+	if err := pr.take(pr.p, pr.reached, pr.library, pr.library.CheckProducer); err != nil {
 		return err
 	}
 	partitions := int32(8)
@@ -177,8 +192,9 @@ func (pr *producing) do(ctx context.Context) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, pr.session.Close()) }()
+		pr.reached = pr.session.Connection
 		pr.report.Environment = pr.session.environment()
-		if err := pr.session.Cluster.Guard(ctx, pr.target); err != nil {
+		if err := pr.session.guard(ctx); err != nil {
 			return err
 		}
 		if partitions, err = pr.prepareTopic(ctx); err != nil {
@@ -232,7 +248,7 @@ func (pr *producing) produce(ctx context.Context, partitions int32) error {
 	defer stopMetrics()
 	spec := workload.Produce{
 		Library: pr.library,
-		Options: client.ProduceOptions{Options: pr.options(pr.brokers(), pr.wire), Topic: pr.topic, RecordSize: source.Size()},
+		Options: client.ProduceOptions{Options: pr.options(pr.reached, pr.wire), Topic: pr.topic, RecordSize: source.Size()},
 		Threads: pr.threads, Payload: source, Records: pr.records, Ledger: pr.ledger, Warmup: pr.warmup,
 	}
 	if pr.throughput > 0 {
@@ -263,13 +279,6 @@ func (pr *producing) produce(ctx context.Context, partitions int32) error {
 	return pr.judge(produced, cause, err)
 }
 
-func (pr *producing) brokers() []string {
-	if pr.session == nil {
-		return nil
-	}
-	return pr.session.Brokers
-}
-
 func (pr *producing) pids() []int {
 	if pr.session == nil {
 		return nil
@@ -292,7 +301,8 @@ func (pr *producing) follow(ctx context.Context) error {
 	defer tick.Stop()
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
-	last, sent, warm := time.Now(), int64(0), pr.warmup == 0
+	pr.began = time.Now()
+	last, sent, warm := pr.began, int64(0), pr.warmup == 0
 	if !warm {
 		fmt.Fprintf(pr.lines, "Warmup first %d records. Steady state results will print after the complete test summary.\n", pr.warmup)
 	}
@@ -316,6 +326,7 @@ func (pr *producing) follow(ctx context.Context) error {
 		case now := <-tick.C:
 			w := pr.run.Window()
 			fmt.Fprintln(pr.lines, report.PerfWindow(w.Records, w.Bytes, now.Sub(last), w.Sum, w.Max))
+			pr.progress(now.Sub(last), w.Records)
 			last, sent = now, sent+w.Records
 			if !warm && sent >= pr.warmup {
 				fmt.Fprintln(pr.lines, "In steady state.")
@@ -323,6 +334,22 @@ func (pr *producing) follow(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// progress prints what has been acknowledged so far as a line of JSON, where these are
+// asked for. That the reader has gone shows at the end.
+func (pr *producing) progress(since time.Duration, records int64) {
+	if pr.output != "jsonl" {
+		return
+	}
+	var failed int64
+	for _, n := range pr.run.Errors() {
+		failed += n
+	}
+	_ = newLineWriter(pr.p.Stdout).write(result.Progress{
+		Schema: result.ProgressSchema, Workload: result.Produce, At: time.Now().UTC(), Seconds: time.Since(pr.began).Seconds(),
+		Records: pr.run.Records(), RecordsPerSecond: float64(records) / since.Seconds(), Errors: failed,
+	})
 }
 
 func (pr *producing) died() <-chan struct{} {

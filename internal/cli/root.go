@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -14,23 +15,29 @@ import (
 
 // run parses the arguments, runs the command and prints its error.
 func run(ctx context.Context, p *Process) int {
-	out := &outlet{to: p.Stdout}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	out := &outlet{to: p.Stdout, closed: func() { cancel(errClosed) }}
 	p.Stdout = out
+	stderr := p.Stderr // p.Stderr may become quiet
 	root := newRoot(p)
 	root.SetArgs(p.Args)
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 	err := interrupted(ctx, root.ExecuteContext(ctx))
-	if err == nil && out.err != nil {
+	switch {
+	case errors.Is(out.err, syscall.EPIPE):
+		return ExitClosed // whoever closed it wants to hear no more
+	case err == nil && out.err != nil:
 		err = fmt.Errorf("cannot write the result: %w", out.err)
 	}
 	if err != nil {
-		if !out.used && wantsJSON(p.Args) {
-			err = errors.Join(err, printJSON(p.Stdout, newDocument(errorSchema, err)))
+		if format := typedFormat(p); !out.used && isObject(format) {
+			err = errors.Join(err, show(p, format, view{object: newDocument(errorSchema, err)}))
 		}
 		for _, line := range lines(err) {
-			fmt.Fprintln(p.Stderr, "redline: "+line)
+			fmt.Fprintln(stderr, "redline: "+line)
 		}
 	}
 	return exitCode(ctx, err)
@@ -53,20 +60,20 @@ func lines(err error) []string {
 // knew which of its own to print: a mistake in what was typed.
 const errorSchema = "redline.error/v1"
 
-// wantsJSON says whether -o json was typed, also where the flags around it are
-// mistaken.
-func wantsJSON(args []string) bool {
-	for i, arg := range args {
-		switch arg {
-		case "-ojson", "-o=json", "--output=json":
-			return true
-		case "-o", "--output":
-			if i+1 < len(args) && args[i+1] == "json" {
-				return true
+// typedFormat is what -o says, also where the flags around it are mistaken.
+func typedFormat(p *Process) string {
+	format := p.Getenv("REDLINE_OUTPUT")
+	for i, arg := range p.Args {
+		for _, flag := range []string{"-o", "--output"} {
+			switch value, joined := strings.CutPrefix(arg, flag); {
+			case arg == flag && i+1 < len(p.Args):
+				format = p.Args[i+1]
+			case joined && (flag == "-o" || strings.HasPrefix(value, "=")):
+				format = strings.TrimPrefix(value, "=")
 			}
 		}
 	}
-	return false
+	return format
 }
 
 // interrupted is err, or the signal in its place if a signal is its cause.
@@ -81,9 +88,10 @@ func interrupted(ctx context.Context, err error) error {
 // outlet is standard output that remembers whether it was used, and the first
 // failure to write: results that nobody gets are no success.
 type outlet struct {
-	to   io.Writer
-	used bool
-	err  error
+	to     io.Writer
+	used   bool
+	err    error
+	closed func() // called when the reader has gone
 }
 
 func (o *outlet) Write(b []byte) (int, error) {
@@ -91,9 +99,20 @@ func (o *outlet) Write(b []byte) (int, error) {
 	n, err := o.to.Write(b)
 	if err != nil && o.err == nil {
 		o.err = err
+		if errors.Is(err, syscall.EPIPE) {
+			o.closed()
+		}
 	}
 	return n, err
 }
+
+// Groups of commands in the help of redline itself.
+const (
+	measuring = "measure"
+	kafkas    = "kafka"
+	looking   = "runs"
+	itself    = "redline"
+)
 
 // newRoot builds the tree of commands. Without a subcommand it is `redline
 // consume`, as the article types it; without anything at all it is help.
@@ -102,15 +121,27 @@ func newRoot(p *Process) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "redline",
 		Short: "How fast does a Kafka go, what holds it there, and which settings reach it",
-		Long: `redline finds how fast a Kafka goes from here, and which settings reach it.
+		Long: `redline finds how fast a Kafka goes from here, what holds it there, and which
+settings reach it.
+
+To reach a cluster, name it with -b; one that wants TLS or SASL also by the file
+that Kafka's own tools use: -F client.properties. "redline help environment" and
+"redline context --help" say how to name it once and for all. Without a cluster of
+your own, "redline broker up" starts one.
 
 Flags without a command are those of "redline consume".`,
 		Example: `  redline limit
-  redline broker up --kafka local
-  redline --topic=test-topic --consumers=4 --auto-offset-reset=earliest --group=t4`,
+  redline topic list -b localhost:9092
+  redline --topic=test-topic --consumers=4 --group=t4 --until-end`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArguments,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := takeEnvironment(cmd, p.Getenv); err != nil {
+				return err
+			}
+			return p.settle()
+		},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if len(p.Args) == 0 {
 				return cmd.Help()
@@ -118,13 +149,48 @@ Flags without a command are those of "redline consume".`,
 			return f.run(cmd.Context(), p)
 		},
 	}
-	f.add(root)
-	root.AddCommand(
-		newLimitCommand(p), newRunCommand(p), newSuitesCommand(p), newReportCommand(p), newHistoryCommand(p),
-		newCompareCommand(p), newAACommand(p), newTrialCommand(p), newCleanCommand(p),
-		newSchemaCommand(p), newProduceCommand(p), newConsumeCommand(p),
-		newTopicCommand(p), newGroupCommand(p), newBrokerCommand(p), newVersionCommand(p),
+	p.addFlags(root)
+	f.add(root, p)
+	root.AddGroup(
+		&cobra.Group{ID: measuring, Title: "Measuring"}, &cobra.Group{ID: kafkas, Title: "Kafka"},
+		&cobra.Group{ID: looking, Title: "What was measured"}, &cobra.Group{ID: itself, Title: "redline itself"},
 	)
+	for id, commands := range map[string][]*cobra.Command{
+		measuring: {newLimitCommand(p), newRunCommand(p), newSuitesCommand(p), newAACommand(p), newProduceCommand(p), newConsumeCommand(p)},
+		kafkas:    {newTopicCommand(p), newGroupCommand(p), newBrokerCommand(p), newContextCommand(p)},
+		looking:   {newReportCommand(p), newHistoryCommand(p), newCompareCommand(p), newCleanCommand(p)},
+		itself:    {newDoctorCommand(p), newSchemaCommand(p), newVersionCommand(p)},
+	} {
+		for _, cmd := range commands {
+			cmd.GroupID = id
+			root.AddCommand(cmd)
+		}
+	}
+	root.AddCommand(newTrialCommand(p), newDocsCommand())
+	root.AddCommand(helpTopics(root)...)
+	takeWordsAsTyped(root)
+	root.SetHelpCommand(newHelpCommand())
+	root.SetHelpCommandGroupID(itself)
+	root.SetCompletionCommandGroupID(itself)
+	root.SetUsageFunc(usage)
+	root.SetHelpFunc(help)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
 	return root
+}
+
+// takeWordsAsTyped makes wrong words after a command a mistake in what was typed.
+func takeWordsAsTyped(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			err := check(cmd, args)
+			var failure *Failure
+			if err != nil && !errors.As(err, &failure) {
+				return usagef("%w: see `%s --help`", err, cmd.CommandPath())
+			}
+			return err
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		takeWordsAsTyped(sub)
+	}
 }

@@ -17,14 +17,13 @@ import (
 	"redline/internal/broker"
 	"redline/internal/client"
 	"redline/internal/client/libraries"
-	"redline/internal/cluster"
+	"redline/internal/connection"
 	"redline/internal/experiment"
 	"redline/internal/journal"
 	"redline/internal/observe"
 	"redline/internal/plan"
 	"redline/internal/report"
 	"redline/internal/runs"
-	"redline/internal/term"
 	"redline/result"
 )
 
@@ -80,9 +79,9 @@ The question is a YAML file ("redline schema experiment" describes it) or the na
 of a built-in suite ("redline suites"). Each round tries every setting once, in an
 order drawn from the seed and reversed in the next round; settings are compared
 within rounds. A run that was cut off goes on with --resume.`,
-		Example: `  redline run seed
+		Example: `  redline run acks
   redline run compression --plan
-  redline run my-question.yaml --set consumers=1,2,4 --time 5m
+  redline run my-question.yaml --set consumers=1,2 -o md
   redline run --resume 20261124-120000-seed`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -93,7 +92,7 @@ within rounds. A run that was cut off goes on with --resume.`,
 		},
 	}
 	flags := cmd.Flags()
-	f.connectFlags.add(cmd)
+	f.connectFlags.add(cmd, p)
 	f.storeFlags.add(cmd)
 	flags.BoolVar(&f.showPlan, "plan", false, "print what would be tried, in which order, and how long it takes; run nothing")
 	flags.StringArrayVar(&f.set, "set", nil, "`axis=value[,value…]` in the place of the file's; may be repeated")
@@ -106,14 +105,13 @@ within rounds. A run that was cut off goes on with --resume.`,
 	flags.StringVar(&f.margin, "margin", "", "the largest difference that counts as none (default: the question's, 3%)")
 	flags.StringVar(&f.resume, "resume", "", "go on with the run of this `ID`: do exactly what is missing")
 	flags.StringVar(&f.listen, "listen", "", "serve Prometheus metrics and pprof on this `address`, such as 127.0.0.1:9095")
-	addFormats(cmd, &f.output)
+	addOutput(cmd, &f.output, experimentFormats...)
+	cmd.ValidArgsFunction = asArgument(suites)
+	completeBy(cmd, "resume", f.storedRuns(p))
 	return cmd
 }
 
 func (f *runFlags) run(ctx context.Context, p *Process) error {
-	if err := checkFormats(f.output); err != nil {
-		return err
-	}
 	if f.resume != "" {
 		return f.goOn(ctx, p)
 	}
@@ -122,11 +120,7 @@ func (f *runFlags) run(ctx context.Context, p *Process) error {
 		return err
 	}
 	if f.showPlan {
-		if f.output == "json" {
-			return printJSON(p.Stdout, made)
-		}
-		report.ExperimentPlan(p.Stdout, made)
-		return nil
+		return show(p, f.output, view{text: func(w io.Writer) { report.ExperimentPlan(w, made) }, object: made})
 	}
 	folder, err := f.storeFlags.open(p)
 	if err != nil {
@@ -153,8 +147,8 @@ func (f *runFlags) goOn(ctx context.Context, p *Process) error {
 	if err != nil {
 		return err
 	}
-	if f.bootstrap == "" && f.kafka == "" {
-		f.asPlanned(stored.Plan.Kafka)
+	if err := f.takeUp(p, stored.Plan.Kafka); err != nil {
+		return err
 	}
 	for _, d := range stored.Damaged {
 		fmt.Fprintf(p.Stderr, "%s: it was left out, and what it held is done again\n", d)
@@ -179,7 +173,7 @@ func (f *runFlags) makePlan(p *Process) (result.Plan, error) {
 	if err != nil {
 		return result.Plan{}, usagef("%w", err)
 	}
-	made.Command = p.Args
+	made.Command = connection.MaskArgs(p.Args)
 	return made, nil
 }
 
@@ -258,16 +252,13 @@ func (f *runFlags) want(p *Process, asked string) (plan.Want, error) {
 	if f.time < 0 || f.rounds < 0 || f.power <= 0 || f.power >= 1 {
 		return w, usagef("--time %v, --rounds %d and --power %g: times and rounds are above 0, a power lies between 0 and 1", f.time, f.rounds, f.power)
 	}
-	if f.bootstrap == "" && p.Getenv(bootstrapEnv) != "" && f.kafka == "" {
-		f.bootstrap = p.Getenv(bootstrapEnv)
-	}
-	if f.bootstrap != "" {
-		w.External, w.Kafka = true, f.bootstrap
-		w.MaxFill = externalFill(f.bootstrap)
-		return w, nil
+	if brokers, err := f.external(p); err != nil || brokers != "" {
+		w.External, w.Kafka = true, brokers
+		w.MaxFill = externalFill(brokers)
+		return w, err
 	}
 	if f.kafka == "" {
-		f.kafka = asked
+		f.kafka, f.resolved = asked, nil
 	}
 	w.Kafka = f.kafka
 	kind, _, err := broker.ParseKind(f.kafka)
@@ -300,8 +291,7 @@ func (f *runFlags) tell(p *Process, folder *runs.Folder, writer *runs.Writer, ca
 	}
 	r := analysis.Report(stored, observe.Environment().Redline, 0)
 	if cause != nil {
-		text := sentence(cause)
-		r.Error = &text
+		r.Error, r.ErrorKind = asFields(cause)
 	}
 	if len(stored.Trials) > 0 {
 		if err := writePage(writer, r); err != nil {
@@ -338,7 +328,7 @@ func carry(ctx context.Context, p *Process, listen, role string, writer *runs.Wr
 		return err
 	}
 	defer stopMetrics()
-	display := term.New(p.Stderr, p.StderrTTY, p.Getenv)
+	display := p.display()
 	defer display.Close()
 	run.Plan, run.Done, run.Store = writer.Plan(), done, writer
 	run.Journal, run.Display, run.Live = undo, display, live
@@ -366,7 +356,7 @@ func (s *places) open(ctx context.Context, arm result.Arm) (*experiment.Place, e
 		return nil, err
 	}
 	s.now = opened
-	if err := opened.Cluster.Guard(ctx, f.target); err != nil {
+	if err := errors.Join(opened.guard(ctx), noClient(opened.Connection, "give it to every setting with --set")); err != nil {
 		return nil, err
 	}
 	return opened.place(), nil
@@ -383,7 +373,7 @@ func (s *places) close() error {
 // place is a session as trials see it.
 func (s *session) place() *experiment.Place {
 	place := &experiment.Place{
-		Cluster: s.Cluster, Brokers: s.Brokers, PIDs: s.pids(), Environment: s.environment(),
+		Cluster: s.Cluster, Brokers: s.Connection.Brokers, Security: s.Connection.Security, PIDs: s.pids(), Environment: s.environment(),
 		// Brokers elsewhere use nothing of this machine.
 		Known: s.Ours != nil || !s.Cluster.IsLoopback(),
 	}
@@ -391,6 +381,32 @@ func (s *session) place() *experiment.Place {
 		place.Started, place.Died, place.Err = time.Now(), s.Broker.Done(), s.Broker.Err
 	}
 	return place
+}
+
+// external gives the addresses of the cluster that was named; empty if none was.
+func (f *connectFlags) external(p *Process) (string, error) {
+	if f.kafka != "" {
+		return "", nil
+	}
+	named, err := f.named(p)
+	if err != nil || !named {
+		return "", err
+	}
+	c, err := f.resolve(p)
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(c.Brokers, ","), nil
+}
+
+// takeUp points at the Kafka of a plan unless another was named.
+func (f *connectFlags) takeUp(p *Process, kafka string) error {
+	brokers, err := f.external(p)
+	if err == nil && brokers == "" && f.kafka == "" {
+		f.resolved = nil
+		f.asPlanned(kafka)
+	}
+	return err
 }
 
 // percent reads "5%" or "0.05" as a share; empty is 0.
@@ -425,7 +441,7 @@ func externalFill(brokers string) int64 {
 	if err != nil {
 		return mostFill
 	}
-	addresses, err := cluster.ParseBrokers(brokers)
+	addresses, err := connection.ParseBrokers(brokers)
 	if err != nil {
 		return mostFill
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -27,8 +28,26 @@ var update = flag.Bool("update", false, "write golden files and scripts anew")
 func TestMain(m *testing.M) {
 	broker.MaybeChild()
 	testscript.Main(m, map[string]func(){
-		"redline": func() { os.Exit(Main(OSProcess())) },
+		"redline": func() { os.Exit(checkedMain()) },
 	})
+}
+
+// exitBroken is how a redline ends in tests whose JSON breaks its schema.
+const exitBroken = 99
+
+// checkedMain is Main that holds each JSON object which is printed against its schema.
+func checkedMain() int {
+	p := OSProcess()
+	var printed bytes.Buffer
+	if isObject(typedFormat(&p)) {
+		p.Stdout = io.MultiWriter(p.Stdout, &printed)
+	}
+	code := Main(p)
+	if err := checkObjects(printed.Bytes()); err != nil {
+		fmt.Fprintln(os.Stderr, "what was printed breaks its schema:", err)
+		return exitBroken
+	}
+	return code
 }
 
 // TestScripts types the commands of testdata/script as a user would. Each script

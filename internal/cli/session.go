@@ -34,7 +34,7 @@ func (s *session) storage() string {
 
 // addresses are all that are known of the cluster's brokers.
 func (s *session) addresses() []string {
-	all := append([]string(nil), s.Brokers...)
+	all := append([]string(nil), s.Connection.Brokers...)
 	for _, b := range s.Cluster.Brokers() {
 		if address := b.Address(); !slices.Contains(all, address) {
 			all = append(all, address)
@@ -57,7 +57,7 @@ func (s *session) environment() result.Environment {
 	e := observe.Environment()
 	e.ClusterID, e.Nodes = s.Cluster.ID(), len(s.Cluster.Brokers())
 	if s.Ours == nil {
-		e.Kafka = "Kafka at " + strings.Join(s.Brokers, ",")
+		e.Kafka = "Kafka at " + strings.Join(s.Connection.Brokers, ",")
 		return e
 	}
 	e.Kafka, e.Nodes, e.Storage = s.Ours.Kafka, s.Ours.Nodes, s.Ours.Storage

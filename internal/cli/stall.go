@@ -86,9 +86,9 @@ func (s *stall) look(ctx context.Context, count int64, waiting bool, failed int6
 // diagnose asks the cluster: a topic that has gone, and a cluster that no broker
 // of which can be reached, end the run. One dead broker of several does not.
 func (s *stall) diagnose(ctx context.Context, quiet time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	c, err := cluster.Connect(ctx, cluster.Config{Brokers: s.session.addresses(), Timeout: 3 * time.Second, DialTimeout: time.Second})
+	c, err := cluster.Connect(ctx, s.session.look())
 	if err != nil {
 		if quiet < stallTell-4*time.Second || errors.Is(err, context.Canceled) {
 			return nil // it may be on its way back

@@ -8,16 +8,19 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"redline/internal/analysis"
 	"redline/internal/broker"
+	"redline/internal/connection"
 	"redline/internal/experiment"
 	"redline/internal/journal"
 	"redline/internal/observe"
 	"redline/internal/report"
 	"redline/internal/runs"
+	"redline/internal/security"
 	"redline/result"
 )
 
@@ -34,22 +37,22 @@ func newReportCommand(p *Process) *cobra.Command {
 		Short: "Print what a stored run found",
 		Long: `Print what a stored run found, computed anew from its trials. Without an ID it is the
 latest run. -o html prints one page with charts that needs no network.`,
-		Example: "  redline report\n  redline report 20261124-120000-seed -o html > seed.html",
-		Args:    cobra.MaximumNArgs(1),
+		Example: `  redline report
+  redline report 20261124-120000-seed -o md
+  redline report 20261124-120000-seed -o html > seed.html`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return f.run(p, append(args, "")[0])
 		},
 	}
 	f.add(cmd)
 	cmd.Flags().StringVar(&f.margin, "margin", "", "the largest difference that counts as none (default: the question's)")
-	addFormats(cmd, &f.output)
+	addOutput(cmd, &f.output, experimentFormats...)
+	cmd.ValidArgsFunction = asArgument(f.storedRuns(p))
 	return cmd
 }
 
 func (f *reportFlags) run(p *Process, id string) error {
-	if err := checkFormats(f.output); err != nil {
-		return err
-	}
 	margin, err := percent(f.margin)
 	if err != nil {
 		return usagef("--margin %s: %w", f.margin, err)
@@ -59,19 +62,11 @@ func (f *reportFlags) run(p *Process, id string) error {
 		return err
 	}
 	version := observe.Environment().Redline
-	if stored.Plan.Kind == result.Nulls && (f.output == "text" || f.output == "json") {
-		return f.campaign(p, analysis.AA(stored, version))
+	if stored.Plan.Kind == result.Nulls && (isText(f.output) || isObject(f.output)) {
+		r := analysis.AA(stored, version)
+		return show(p, f.output, view{text: func(w io.Writer) { report.AA(w, r) }, object: r})
 	}
 	return printExperiment(p, f.output, analysis.Report(stored, version, margin))
-}
-
-// campaign prints what "redline aa" found.
-func (f *reportFlags) campaign(p *Process, r result.AAReport) error {
-	if f.output == "json" {
-		return printJSON(p.Stdout, r)
-	}
-	report.AA(p.Stdout, r)
-	return nil
 }
 
 // read gives a stored run; the latest when id is empty.
@@ -115,21 +110,23 @@ func newHistoryCommand(p *Process) *cobra.Command {
 	var f storeFlags
 	var output string
 	cmd := &cobra.Command{
-		Use:     "history",
-		Short:   "List the stored runs, newest first",
-		Example: "  redline history\n  redline history --runs /srv/redline -o json",
-		Args:    noArguments,
+		Use:   "history",
+		Short: "List the stored runs, newest first",
+		Example: `  redline history
+  redline history -o wide
+  redline history --runs runs -o json`,
+		Args: noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			if err := checkOutput(output); err != nil {
-				return err
-			}
 			var summaries []runs.Summary
 			folder, err := runs.Existing(f.folder(p))
 			if err == nil {
 				summaries, err = folder.List()
 			}
-			return printAnswer(p, output, historySchema, err, func(w io.Writer) { report.History(w, summaries) },
-				func(d document) any { return historyAnswer{d, append([]runs.Summary{}, summaries...)} })
+			return printTable(p, output, err, view{
+				text:   func(w io.Writer) { report.History(w, summaries) },
+				table:  func() report.Table { return report.HistoryTable(summaries) },
+				object: historyAnswer{newDocument(historySchema, err), append([]runs.Summary{}, summaries...)},
+			})
 		},
 	}
 	f.add(cmd)
@@ -147,6 +144,7 @@ type cleanAnswer struct {
 
 // cleanFlags are what `redline clean` takes.
 type cleanFlags struct {
+	connectionFlags
 	storeFlags
 	dry    bool
 	output string
@@ -159,20 +157,23 @@ func newCleanCommand(p *Process) *cobra.Command {
 		Short: "Remove what runs that died have left behind, or stored runs by their id",
 		Long: `Remove what runs that died have left behind: brokers whose owner is gone, topics that
 redline created (each only if it is still the one with the id that was noted), and
-folders of runs that never began. Stored runs stay, but for those that are named.`,
-		Example: "  redline clean\n  redline clean --dry-run\n  redline clean 20261124-120000-seed",
+folders of runs that never began. Stored runs stay, but for those that are named.
+Topics on a cluster that wants TLS or SASL need the flags, the file or the context
+that reach it.`,
+		Example: `  redline clean
+  redline clean --dry-run
+  redline clean 20261124-120000-seed`,
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			if err := checkOutput(f.output); err != nil {
-				return err
-			}
 			removed, err := f.clean(cmd.Context(), p, ids)
 			return printAnswer(p, f.output, cleanSchema, err, func(w io.Writer) { f.tell(w, removed) },
 				func(d document) any { return cleanAnswer{d, append([]string{}, removed...)} })
 		},
 	}
-	f.add(cmd)
+	f.connectionFlags.add(cmd, p)
+	f.storeFlags.add(cmd)
 	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "say what would be removed; remove nothing")
 	addOutput(cmd, &f.output)
+	cmd.ValidArgsFunction = f.storedRuns(p)
 	return cmd
 }
 
@@ -195,7 +196,7 @@ func (f *cleanFlags) clean(ctx context.Context, p *Process, ids []string) ([]str
 	if len(ids) > 0 {
 		return f.forget(p, ids)
 	}
-	removed, errs := f.undo(ctx)
+	removed, errs := f.undo(ctx, p)
 	swept, err := broker.Sweep(ctx, f.dry)
 	removed, errs = append(removed, swept...), append(errs, err)
 	if folder, err := runs.Existing(f.folder(p)); err == nil {
@@ -207,6 +208,17 @@ func (f *cleanFlags) clean(ctx context.Context, p *Process, ids []string) ([]str
 		removed, errs = append(removed, left...), append(errs, err)
 	}
 	return removed, errors.Join(errs...)
+}
+
+// secureFor is the security of the connection if it is one to these brokers; others
+// are those of this machine that want none.
+func secureFor(c *connection.Connection, brokers []string) security.Security {
+	for _, broker := range brokers {
+		if slices.Contains(c.Brokers, broker) {
+			return c.Security
+		}
+	}
+	return security.Security{}
 }
 
 // forget removes stored runs.
@@ -226,7 +238,7 @@ func (f *cleanFlags) forget(p *Process, ids []string) (removed []string, err err
 }
 
 // undo replays the journals of dead owners.
-func (f *cleanFlags) undo(ctx context.Context) (removed []string, errs []error) {
+func (f *cleanFlags) undo(ctx context.Context, p *Process) (removed []string, errs []error) {
 	state, err := broker.StateFolder()
 	if err != nil {
 		return nil, []error{err}
@@ -237,7 +249,13 @@ func (f *cleanFlags) undo(ctx context.Context) (removed []string, errs []error) 
 		left, err = journal.Dead(folder)
 	} else {
 		left, errs, err = journal.Replay(ctx, folder, map[string]func(context.Context, json.RawMessage) error{
-			experiment.UndoTopic: experiment.DeleteLeft,
+			experiment.UndoTopic: func(ctx context.Context, data json.RawMessage) error {
+				reached, err := f.resolve(p)
+				if err != nil {
+					return err
+				}
+				return experiment.DeleteLeft(ctx, data, func(brokers []string) security.Security { return secureFor(reached, brokers) })
+			},
 		})
 	}
 	for _, entry := range left {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"redline/internal/cluster"
+	"redline/internal/report"
 )
 
 // Schemas of the JSON that the topic commands print.
@@ -27,8 +28,11 @@ func newTopicCommand(p *Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "topic",
 		Short: "Create, describe, list and delete topics",
-		Args:  noArguments,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: `  redline topic create events --partitions 4
+  redline topic describe events
+  redline topic delete events`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newTopicCreate(p), newTopicDescribe(p), newTopicList(p), newTopicDelete(p))
 	return cmd
@@ -42,14 +46,33 @@ type adminCommand struct {
 	// noun names what the command works on, and its flag: "topic" or "group".
 	noun string
 	name string
+	// changes says that the command creates or deletes, which a protected context
+	// wants to be meant.
+	changes bool
 }
 
-func (a *adminCommand) setUp(cmd *cobra.Command) {
-	a.add(cmd)
+// setUp gives a command what all of them have. It comes last: the flags wrap its work.
+func (a *adminCommand) setUp(cmd *cobra.Command, p *Process) {
+	if work := cmd.RunE; a.noun != "" {
+		// Not as cmd.Args, which are looked at before the environment is.
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if err := a.takeName(cmd, args); err != nil {
+				return err
+			}
+			return work(cmd, args)
+		}
+	}
+	a.add(cmd, p)
 	addOutput(cmd, &a.output)
 	if a.noun != "" {
 		cmd.Flags().StringVar(&a.name, a.noun, "", "name of the "+a.noun+", instead of the argument")
-		cmd.Args = a.takeName
+		by := a.topics(p)
+		if a.noun == "group" {
+			by = a.groups(p)
+		}
+		completeBy(cmd, a.noun, by)
+		cmd.ValidArgsFunction = asArgument(by)
+		cmd.Args = cobra.ArbitraryArgs
 	} else {
 		cmd.Args = noArguments
 	}
@@ -71,13 +94,10 @@ func (a *adminCommand) takeName(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// run connects, does the work, and prints what print gives: text, or one JSON
-// object, which there is also after an error.
-func (a *adminCommand) run(ctx context.Context, p *Process, schema string, work func(context.Context, *cluster.Cluster) error, text func(io.Writer), doc func(document) any) error {
-	if err := checkOutput(a.output); err != nil {
-		return err
-	}
-	return printAnswer(p, a.output, schema, a.connected(ctx, p, work), text, doc)
+// run connects, does the work, and prints the view that of gives.
+func (a *adminCommand) run(ctx context.Context, p *Process, schema string, work func(context.Context, *cluster.Cluster) error, of func(document) view) error {
+	err := a.connected(ctx, p, work)
+	return printTable(p, a.output, err, of(newDocument(schema, err)))
 }
 
 func (a *adminCommand) connected(ctx context.Context, p *Process, work func(context.Context, *cluster.Cluster) error) (err error) {
@@ -86,6 +106,14 @@ func (a *adminCommand) connected(ctx context.Context, p *Process, work func(cont
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	if err := noClient(s.Connection, "topics and groups are administered without one"); err != nil {
+		return err
+	}
+	if a.changes {
+		if err := s.protect(); err != nil {
+			return err
+		}
+	}
 	return work(ctx, s.Cluster)
 }
 
@@ -113,8 +141,8 @@ type partitionJSON struct {
 	Replicas []int32 `json:"replicas"`
 	ISR      []int32 `json:"isr"`
 	// ELR and LastKnownELR are null where the broker does not give them.
-	ELR          []int32 `json:"elr"`
-	LastKnownELR []int32 `json:"last_known_elr"`
+	ELR          []int32 `json:"elr" jsonschema:"nullable"`
+	LastKnownELR []int32 `json:"last_known_elr" jsonschema:"nullable"`
 }
 
 type configJSON struct {
@@ -139,14 +167,16 @@ func topicAsJSON(t cluster.Topic) *topicJSON {
 }
 
 func newTopicCreate(p *Process) *cobra.Command {
-	a := &adminCommand{noun: "topic"}
+	a := &adminCommand{noun: "topic", changes: true}
 	var partitions, replication int
 	var configs []string
 	var ifNotExists bool
 	cmd := &cobra.Command{
-		Use:     "create NAME",
-		Short:   "Create a topic",
-		Example: "  redline topic create test-topic --partitions 4",
+		Use:   "create NAME",
+		Short: "Create a topic",
+		Example: `  redline topic create test-topic --partitions 4 --if-not-exists
+  redline topic create events -b localhost:9092 --config retention.ms=3600000
+  redline topic create clicks --replication-factor 1 -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			spec, err := topicSpec(cmd, a.name, partitions, replication, configs)
 			if err != nil {
@@ -155,7 +185,7 @@ func newTopicCreate(p *Process) *cobra.Command {
 			return createTopic(cmd.Context(), p, a, spec, ifNotExists)
 		},
 	}
-	a.setUp(cmd)
+	a.setUp(cmd, p)
 	flags := cmd.Flags()
 	flags.IntVar(&partitions, "partitions", -1, "number of partitions (default: the broker's num.partitions)")
 	flags.IntVar(&replication, "replication-factor", -1, "number of replicas of each partition (default: the broker's default.replication.factor)")
@@ -191,25 +221,32 @@ func topicSpec(cmd *cobra.Command, name string, partitions, replication int, con
 
 func createTopic(ctx context.Context, p *Process, a *adminCommand, spec cluster.TopicSpec, ifNotExists bool) error {
 	created := true
-	var topic *topicJSON
+	var topic cluster.Topic
+	var at offsets
+	var shown *topicJSON
 	return a.run(ctx, p, topicSchema, func(ctx context.Context, c *cluster.Cluster) error {
 		err := c.CreateTopic(ctx, spec)
 		if ifNotExists && errors.Is(err, cluster.ErrTopicExists) {
 			created, err = false, nil
 		}
-		if err != nil || a.output != "json" {
+		if err != nil || a.output == "text" {
 			return err
 		}
-		t, err := c.DescribeTopic(ctx, spec.Name)
-		if err == nil {
-			topic = topicAsJSON(t)
+		if topic, at, err = a.describe(ctx, c, spec.Name); err == nil {
+			shown = topicAsJSON(topic)
 		}
 		return err
-	}, func(w io.Writer) {
-		if created {
-			fmt.Fprintf(w, "Created topic %s.\n", clean(spec.Name))
+	}, func(d document) view {
+		return view{
+			text: func(w io.Writer) {
+				if created {
+					fmt.Fprintf(w, "Created topic %s.\n", clean(spec.Name))
+				}
+			},
+			table:  func() report.Table { return topicTable(topic, at) },
+			object: topicDocument{d, shown, []string{}},
 		}
-	}, func(d document) any { return topicDocument{d, topic, []string{}} })
+	})
 }
 
 func newTopicDescribe(p *Process) *cobra.Command {
@@ -217,20 +254,37 @@ func newTopicDescribe(p *Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "describe NAME",
 		Short: "Show a topic's partitions, leaders, replicas and properties",
+		Example: `  redline topic describe orders
+  redline topic describe orders -o wide
+  redline topic describe orders -b localhost:9092 -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var topic cluster.Topic
+			var at offsets
 			var shown *topicJSON
 			return a.run(cmd.Context(), p, topicSchema, func(ctx context.Context, c *cluster.Cluster) (err error) {
-				if topic, err = c.DescribeTopic(ctx, a.name); err == nil {
+				if topic, at, err = a.describe(ctx, c, a.name); err == nil {
 					shown = topicAsJSON(topic)
 				}
 				return err
-			}, func(w io.Writer) { writeTopic(w, topic) },
-				func(d document) any { return topicDocument{d, shown, []string{}} })
+			}, func(d document) view {
+				return view{
+					text:   func(w io.Writer) { writeTopic(w, topic) },
+					table:  func() report.Table { return topicTable(topic, at) },
+					object: topicDocument{d, shown, []string{}},
+				}
+			})
 		},
 	}
-	a.setUp(cmd)
+	a.setUp(cmd, p)
 	return cmd
+}
+
+// describe asks for a topic, and for its offsets where they are shown.
+func (a *adminCommand) describe(ctx context.Context, c *cluster.Cluster, name string) (topic cluster.Topic, at offsets, err error) {
+	if topic, err = c.DescribeTopic(ctx, name); err == nil && isTable(a.output) {
+		at, err = readOffsets(ctx, c, name)
+	}
+	return topic, at, err
 }
 
 // writeTopic prints a topic as `kafka-topics --describe` does.
@@ -298,29 +352,45 @@ func newTopicList(p *Process) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the topics, without Kafka's internal ones",
+		Example: `  redline topic list
+  redline topic list -b localhost:9092 -o wide
+  redline topic list -o csv`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			topics := []string{}
+			var table report.Table
 			return a.run(cmd.Context(), p, topicsSchema, func(ctx context.Context, c *cluster.Cluster) error {
 				found, err := c.ListTopics(ctx)
 				topics = append(topics, found...)
-				return err
-			}, func(w io.Writer) {
-				for _, t := range topics {
-					fmt.Fprintln(w, clean(t))
+				if err == nil && isTable(a.output) {
+					table, err = topicsTable(ctx, c, topics)
 				}
-			}, func(d document) any { return topicsDocument{d, topics} })
+				return err
+			}, func(d document) view {
+				return view{
+					text: func(w io.Writer) {
+						for _, t := range topics {
+							fmt.Fprintln(w, clean(t))
+						}
+					},
+					table:  func() report.Table { return table },
+					object: topicsDocument{d, topics},
+				}
+			})
 		},
 	}
-	a.setUp(cmd)
+	a.setUp(cmd, p)
 	return cmd
 }
 
 func newTopicDelete(p *Process) *cobra.Command {
-	a := &adminCommand{noun: "topic"}
+	a := &adminCommand{noun: "topic", changes: true}
 	var ifExists bool
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Delete a topic with its records, and wait until it is gone",
+		Example: `  redline topic delete orders
+  redline topic delete orders --if-exists -b localhost:9092
+  redline topic delete clicks --if-exists -o json`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			deleted := []string{}
 			return a.run(cmd.Context(), p, topicSchema, func(ctx context.Context, c *cluster.Cluster) error {
@@ -332,11 +402,16 @@ func newTopicDelete(p *Process) *cobra.Command {
 					deleted = append(deleted, a.name)
 				}
 				return err
-			}, func(io.Writer) {}, // Kafka's tool says nothing either
-				func(d document) any { return topicDocument{d, nil, deleted} })
+			}, func(d document) view {
+				return view{
+					text:   func(io.Writer) {}, // Kafka's tool says nothing either
+					table:  func() report.Table { return namesTable("DELETED", deleted) },
+					object: topicDocument{d, nil, deleted},
+				}
+			})
 		},
 	}
-	a.setUp(cmd)
+	a.setUp(cmd, p)
 	cmd.Flags().BoolVar(&ifExists, "if-exists", false, "do nothing when there is no such topic")
 	return cmd
 }

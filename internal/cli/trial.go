@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"redline/internal/connection"
 	"redline/internal/experiment"
 	"redline/result"
 )
@@ -27,6 +28,11 @@ func newTrialCommand(p *Process) *cobra.Command {
 			if err := json.NewDecoder(p.Stdin).Decode(&spec); err != nil {
 				return usagef("cannot read the trial from standard input: %w", err)
 			}
+			reached, err := connection.FromHandover(spec.Connection)
+			if err != nil {
+				return usagef("cannot make the connection of the trial: %w", err)
+			}
+			spec.Security = reached.Security
 			trial, err := experiment.Execute(cmd.Context(), spec, nil)
 			if err != nil && cmd.Context().Err() != nil {
 				return err

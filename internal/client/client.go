@@ -10,6 +10,8 @@ package client
 import (
 	"context"
 	"time"
+
+	"redline/internal/security"
 )
 
 // Profile says which settings a client starts from.
@@ -30,6 +32,12 @@ type Options struct {
 	// ClientID is what the broker sees; default "redline".
 	ClientID string
 	Profile  Profile
+	// Security says how the connections are encrypted and as whom they are made.
+	// franz can all of it. confluent cannot check the server's certificate for
+	// another name than the one dialled, nor authenticate with AWS_MSK_IAM, nor
+	// choose TLS versions or ciphers: its checks then give an error that wraps
+	// ErrProperty and says so. none connects to nothing and ignores it.
+	Security security.Security
 	// Properties are the user's own, in Java or librdkafka spelling
 	// ("fetch.max.bytes", "linger.ms", "fetch.queue.backoff.ms"); they win over
 	// the profile. A key that the library cannot honour is an error that names

@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strings"
+
+	"redline/internal/nearest"
 )
 
 // Preset is one property of a profile, with why it is there.
@@ -27,14 +28,26 @@ var reserved = map[string]string{
 // unknown key, a value that cannot be taken.
 var ErrProperty = errors.New("property")
 
-// propertyError says what is wrong with a property.
-type propertyError string
+// ErrUnknownProperty is wrapped, beside ErrProperty, by an error about a key that
+// the library does not have, or not for this kind of client; so that a caller
+// can tell it from a bad value.
+var ErrUnknownProperty = errors.New("unknown property")
 
-func (e propertyError) Error() string { return string(e) }
-func (e propertyError) Unwrap() error { return ErrProperty }
+// propertyError says what is wrong with a property; it wraps kinds.
+type propertyError struct {
+	text  string
+	kinds []error
+}
+
+func (e *propertyError) Error() string   { return e.text }
+func (e *propertyError) Unwrap() []error { return e.kinds }
 
 func propertyf(format string, args ...any) error {
-	return propertyError(fmt.Sprintf(format, args...))
+	return &propertyError{fmt.Sprintf(format, args...), []error{ErrProperty}}
+}
+
+func unknownf(format string, args ...any) error {
+	return &propertyError{fmt.Sprintf(format, args...), []error{ErrProperty, ErrUnknownProperty}}
 }
 
 // CheckReserved refuses a property that the workload sets itself.
@@ -48,51 +61,29 @@ func CheckReserved(key string) error {
 // UnknownProperty is the error for a key that the library cannot honour; known
 // are the keys that it can.
 func UnknownProperty(library, key string, known []string) error {
-	nearest := Nearest(key, known)
-	if nearest == "" {
-		return propertyf("%s has no property %q, and none with a similar name; leave it out, or try another client", library, key)
+	near := nearest.Name(key, known)
+	if near == "" {
+		return unknownf("%s has no property %q, and none with a similar name; leave it out, or try another client", library, key)
 	}
-	return propertyf("%s has no property %q; the nearest that it has is %q", library, key, nearest)
+	return unknownf("%s has no property %q; the nearest that it has is %q", library, key, near)
+}
+
+// InapplicableProperty is the error for a key that the library has, but only for
+// owners ("consumers", "producers").
+func InapplicableProperty(library, key, owners string) error {
+	return unknownf("%s cannot use %q here: it is a property of %s", library, key, owners)
+}
+
+// Unsupported is the error for something about the connection that the library
+// cannot do at all; what completes "cannot", instead says how to go on.
+func Unsupported(library, what, instead string) error {
+	return propertyf("%s cannot %s; %s", library, what, instead)
 }
 
 // BadProperty is the error for a value that the library cannot honour; want
 // says what would be right, such as "a whole number of bytes of at least 1".
 func BadProperty(library, key, value, want string) error {
 	return propertyf("%s cannot take %s=%q: it wants %s", library, key, value, want)
-}
-
-// Nearest is the name in known with the least edit distance to key, the first
-// of several; empty when none shares half of its letters.
-func Nearest(key string, known []string) string {
-	best, bestDistance := "", len(key)/2+1
-	for _, name := range known {
-		if d := editDistance(strings.ToLower(key), name); d < bestDistance {
-			best, bestDistance = name, d
-		}
-	}
-	return best
-}
-
-// editDistance is the least number of bytes inserted, deleted or replaced that
-// makes b of a (Levenshtein), with one row of the table in memory.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // BuiltVersion is the version of a module as it was linked into this binary, or

@@ -17,7 +17,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
-	"pgregory.net/rapid"
 )
 
 // wants fails unless err wraps kind (if any) and has every text.
@@ -330,20 +329,20 @@ func TestCommitsAreReadBeforeEndsAndLagIsNeverNegative(t *testing.T) {
 func TestTheGuardShowsWhoseClusterItIs(t *testing.T) {
 	k := fake(t, kfake.SeedTopics(1, "orders", "payments"))
 	c := connect(t, k)
-	if err := c.Guard(t.Context(), ""); err != nil {
+	if err := c.Guard(t.Context(), GuardOptions{}); err != nil {
 		t.Errorf("on loopback: %v", err)
 	}
 	c.loopback = false
 	c.brokers = []Broker{{1, "b1.prod.example", 9092}}
-	wants(t, c.Guard(t.Context(), ""), ErrNotAllowed, "b1.prod.example:9092", "2 topics (orders, payments)", "--target fake-cluster-id")
-	wants(t, c.Guard(t.Context(), "other"), ErrNotAllowed, "--target other names another cluster")
-	if err := c.Guard(t.Context(), "fake-cluster-id"); err != nil {
+	wants(t, c.Guard(t.Context(), GuardOptions{}), ErrNotAllowed, "b1.prod.example:9092", "2 topics (orders, payments)", "--target fake-cluster-id")
+	wants(t, c.Guard(t.Context(), GuardOptions{Target: "other"}), ErrNotAllowed, "--target other names another cluster")
+	if err := c.Guard(t.Context(), GuardOptions{Target: "fake-cluster-id"}); err != nil {
 		t.Errorf("with its id: %v", err)
 	}
 	c.id = ""
-	wants(t, c.Guard(t.Context(), ""), ErrNotAllowed, "no id")
+	wants(t, c.Guard(t.Context(), GuardOptions{}), ErrNotAllowed, "no id")
 	c.id = "x --target \x1b[2Jy"
-	wants(t, c.Guard(t.Context(), ""), ErrNotAllowed, `--target "x --target \x1b[2Jy"`)
+	wants(t, c.Guard(t.Context(), GuardOptions{}), ErrNotAllowed, `--target "x --target \x1b[2Jy"`)
 }
 
 func TestTheGuardNamesTenTopicsAndTheNumberOfAll(t *testing.T) {
@@ -353,7 +352,7 @@ func TestTheGuardNamesTenTopicsAndTheNumberOfAll(t *testing.T) {
 	}
 	c := connect(t, fake(t, kfake.SeedTopics(1, topics...)))
 	c.loopback = false
-	err := c.Guard(t.Context(), "")
+	err := c.Guard(t.Context(), GuardOptions{})
 	wants(t, err, ErrNotAllowed, "25 topics (t00, ", "t09, …)")
 	if strings.Contains(err.Error(), "t10") {
 		t.Errorf("%q names more than ten", err)
@@ -405,24 +404,4 @@ func TestAnActionOnADeadClusterIsUnreachable(t *testing.T) {
 	_, err = c.ListGroups(t.Context())
 	wants(t, err, ErrUnreachable, "listing groups")
 	wants(t, c.CreateTopic(t.Context(), TopicSpec{Name: "x", Partitions: 1}), ErrUnreachable)
-}
-
-func TestEditDistanceIsADistance(t *testing.T) {
-	name := rapid.StringMatching(`[abc]{0,6}`)
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := name.Draw(t, "a"), name.Draw(t, "b")
-		d := editDistance(a, b, 100)
-		if d != editDistance(b, a, 100) || (d == 0) != (a == b) || d > max(len(a), len(b)) {
-			t.Fatalf("%q to %q is %d", a, b, d)
-		}
-		if len(a) > 1 && a[0] != a[1] {
-			swapped := string([]byte{a[1], a[0]}) + a[2:]
-			if got := editDistance(a, swapped, 100); got != 1 {
-				t.Fatalf("a swap costs %d", got)
-			}
-		}
-	})
-	if got := nearest("test-topci", []string{"other", "test-topic", "test-topics", "testtopic"}); !slices.Equal(got, []string{"test-topic", "test-topics", "testtopic"}) {
-		t.Errorf("got %q", got)
-	}
 }

@@ -14,12 +14,13 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"redline/internal/security"
 )
 
 const (
@@ -33,16 +34,19 @@ const (
 
 // Config says where a cluster is and how long to wait for it.
 type Config struct {
-	// Brokers are the addresses to start from, HOST:PORT, as ParseBrokers
-	// returns them. At least one.
+	// Brokers are the addresses to start from, HOST:PORT. At least one.
 	Brokers []string
 	// ClientID is what the broker sees and logs; default "redline".
 	ClientID string
+	// Security says how the connection is encrypted and as whom it is made;
+	// default plaintext, as nobody.
+	Security security.Security
 	// Timeout bounds each administrative action as a whole; default 10 s.
 	// Connect itself never takes more than 10 s, and gives a broker that
 	// accepted the connection half of Timeout, at most 5 s, for its first answer.
 	Timeout time.Duration
-	// DialTimeout bounds one TCP connection, name lookup included; default 3 s.
+	// DialTimeout bounds one TCP connection, name lookup included, and as long
+	// again its TLS handshake; default 3 s.
 	DialTimeout time.Duration
 }
 
@@ -87,6 +91,30 @@ type Cluster struct {
 	brokers    []Broker
 	controller int32
 	loopback   bool
+	connects   connects
+}
+
+// connects remembers why the client's last connection failed: it retries by
+// itself, and then says only that time is up.
+type connects struct {
+	mu   sync.Mutex
+	last error
+}
+
+// OnBrokerConnect is kgo's hook; err is nil after the first exchange.
+func (c *connects) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	c.mu.Lock()
+	c.last = err
+	c.mu.Unlock()
+}
+
+func (c *connects) lastError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
 }
 
 // Connect connects to the cluster at c.Brokers: it dials, asks for ApiVersions
@@ -136,56 +164,93 @@ func probeAny(ctx context.Context, c Config, addresses []string) (string, error)
 		}
 	}
 	if len(addresses) > 1 {
-		return "", &problem{
-			text: fmt.Sprintf("none of %d brokers (%s) can be used; the first: %v", len(addresses), strings.Join(addresses, ", "), errs[0]),
-			kind: ErrUnreachable, cause: errs[0],
-		}
+		return "", noneOf(addresses, errs[0])
 	}
 	return "", errs[0]
+}
+
+// noneOf keeps the kind of the first address's error.
+func noneOf(addresses []string, first error) error {
+	p := &problem{
+		text:  fmt.Sprintf("none of %d brokers (%s) can be used; the first: %v", len(addresses), listed(addresses), first),
+		class: ErrUnreachable, cause: first,
+	}
+	if known, ok := errors.AsType[*problem](first); ok {
+		p.class, p.kind = known.class, known.kind
+	}
+	return p
 }
 
 // open makes the client. It starts from entry alone: the client would pick from
 // a list by chance, and wait where a broker is silent.
 func open(c Config, entry string) (*Cluster, error) {
-	client, err := kgo.NewClient(c.options(entry)...)
+	cl := &Cluster{config: c, controller: -1}
+	client, err := kgo.NewClient(append(c.options(entry), kgo.WithHooks(&cl.connects))...)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection to %s: %w", entry, err)
 	}
 	admin := kadm.NewClient(client)
 	admin.SetTimeoutMillis(int32(min(c.Timeout, time.Hour) / time.Millisecond))
-	return &Cluster{config: c, client: client, admin: admin, controller: -1}, nil
+	cl.client, cl.admin = client, admin
+	return cl, nil
 }
 
 // options are those of every client of this package.
 func (c Config) options(seeds ...string) []kgo.Opt {
-	return []kgo.Opt{
+	return append(c.Security.FranzOptions(c.DialTimeout),
 		kgo.SeedBrokers(seeds...),
 		kgo.ClientID(c.ClientID),
-		kgo.DialTimeout(c.DialTimeout),
 		kgo.RetryTimeout(c.Timeout),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.DisableClientMetrics(),
-	}
+	)
+}
+
+// attempt is what is known of a connection to address ("": not known which).
+func (c Config) attempt(address string, needs ...ACL) Attempt {
+	return Attempt{Address: address, Security: c.Security, Needs: needs, Timeout: c.Timeout, DialTimeout: c.DialTimeout}
 }
 
 // learn reads who the cluster is, and sees that a broker is where it says.
 func (c *Cluster) learn(ctx context.Context, entry string) error {
 	meta, err := c.admin.BrokerMetadata(ctx)
 	if err != nil {
-		if isTimeout(err) {
-			return unreachable(err, "%s is a Kafka but did not say which brokers it has within %s (--timeout). It may be starting, or have no quorum of controllers: look into its log.", entry, min(c.config.Timeout, connectLimit))
-		}
-		return Classify(err)
+		return c.greeting(ctx, entry, err)
 	}
 	c.id, c.controller = meta.Cluster, meta.Controller
 	for _, b := range meta.Brokers {
 		c.brokers = append(c.brokers, Broker{b.NodeID, b.Host, b.Port})
 	}
 	if len(c.brokers) == 0 {
-		return unreachable(nil, "%s is a Kafka but names no broker that is alive. It may be starting: try again in a moment, or look into its log.", entry)
+		return unreachable(KindNoBrokers, nil, "%s is a Kafka but names no broker that is alive. It may be starting: try again in a moment, or look into its log.", entry)
 	}
 	c.loopback = allLoopback(ctx, c.brokers)
 	return c.checkAdvertised(ctx, entry)
+}
+
+// greeting names what went wrong between the first answer of a Kafka and its
+// word on who it is: authentication, mostly.
+func (c *Cluster) greeting(ctx context.Context, entry string, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("asking %s which brokers it has: %w", entry, context.Canceled)
+	}
+	if isTimeout(err) {
+		if last := c.connects.lastError(); last != nil && !isTimeout(last) {
+			err = last
+		}
+	}
+	attempt := c.config.attempt(entry)
+	kind := attempt.recognise(err)
+	if kind == KindTimeout {
+		return unreachable(kind, err, "%s is a Kafka but did not say which brokers it has within %s (--timeout). It may be starting, or have no quorum of controllers: look into its log.", entry, min(c.config.Timeout, connectLimit))
+	}
+	if asked := askOffered(ctx, c.config, entry, err); asked != nil {
+		return asked
+	}
+	if kind == "" {
+		return unreachable(KindProtocol, err, "%s is a Kafka, but the connection fails: %s. Look into its log.", entry, innermost(err))
+	}
+	return attempt.problem(kind, err)
 }
 
 // checkAdvertised sees that at least one broker can be reached at the address
@@ -206,8 +271,8 @@ func (c *Cluster) checkAdvertised(ctx context.Context, entry string) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	return unreachable(err, "%s answers, but the cluster advertises its brokers at %s, and that cannot be reached from here: %v Correct advertised.listeners of the broker, or run redline where that address works.",
-		entry, strings.Join(advertised, ", "), err)
+	return unreachable(KindAdvertised, err, "%s answers, but the cluster advertises its brokers at %s, and that cannot be used from here: %v Correct advertised.listeners of the broker, or run redline where that address works.",
+		entry, listed(advertised), err)
 }
 
 func allLoopback(ctx context.Context, brokers []Broker) bool {

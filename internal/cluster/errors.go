@@ -8,9 +8,11 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
+
+	"redline/internal/security"
 )
 
 var (
@@ -26,18 +28,19 @@ var (
 	ErrUnknownGroup = errors.New("unknown group")
 )
 
-// problem is an error that is a whole sentence already. kind is one of the
+// problem is an error that is a whole sentence already. class is one of the
 // variables above, or nil; cause is what came back, or nil.
 type problem struct {
-	text        string
-	kind, cause error
+	text         string
+	class, cause error
+	kind         Kind
 }
 
 func (p *problem) Error() string { return p.text }
 
 func (p *problem) Unwrap() []error {
 	var all []error
-	for _, err := range []error{p.kind, p.cause} {
+	for _, err := range []error{p.class, p.cause} {
 		if err != nil {
 			all = append(all, err)
 		}
@@ -45,28 +48,81 @@ func (p *problem) Unwrap() []error {
 	return all
 }
 
-func unreachable(cause error, format string, args ...any) error {
-	return &problem{fmt.Sprintf(format, args...), ErrUnreachable, cause}
+func unreachable(kind Kind, cause error, format string, args ...any) error {
+	return &problem{fmt.Sprintf(format, args...), ErrUnreachable, cause, kind}
 }
 
-func notAllowed(cause error, format string, args ...any) error {
-	return &problem{fmt.Sprintf(format, args...), ErrNotAllowed, cause}
+func notAllowed(kind Kind, cause error, format string, args ...any) error {
+	return &problem{fmt.Sprintf(format, args...), ErrNotAllowed, cause, kind}
 }
 
-// Classify turns an error of a dial or of the protocol, as the Kafka client
-// libraries in Go return them, into one sentence that says what to do, wrapping
-// ErrUnreachable or ErrNotAllowed. An error that is neither, such as one about
-// a record, a cancelled context, or one classified before, is returned as it is.
-func Classify(err error) error {
+// Attempt is what is known of a connection or a request that failed: the more,
+// the more its sentence says. The zero value knows nothing.
+type Attempt struct {
+	// Address is the broker's HOST:PORT; if empty, the error may have it.
+	Address string
+	// Security is how, and as whom, it was tried.
+	Security security.Security
+	// Needs are the ACLs that the request needs, the likeliest to be missing first.
+	Needs []ACL
+	// Timeout and DialTimeout are the bounds that were in force; 0: not known.
+	Timeout, DialTimeout time.Duration
+}
+
+// Classify is Attempt.Classify of an attempt of which nothing is known.
+func Classify(err error) error { return Attempt{}.Classify(err) }
+
+// Classify turns an error of a dial, of TLS or of the protocol, as the Kafka
+// client libraries in Go return them, into one sentence that says what to do,
+// wrapping ErrUnreachable or ErrNotAllowed. An error that is neither, such as one
+// about a record, a cancelled context, or one classified before, is returned as
+// it is. To name what a token says, its source may be asked again, for 1 s at most.
+func (a Attempt) Classify(err error) error {
 	var known *problem
 	switch {
 	case err == nil, errors.As(err, &known), errors.Is(err, context.Canceled):
 		return err
 	}
-	if refused := classifyRefusal(err); refused != nil {
-		return refused
+	kind := a.recognise(err)
+	if kind == "" {
+		return err
 	}
-	return classifyNetwork(err, dialledAddress(err))
+	if a.Address == "" {
+		a.Address = dialledAddress(err)
+	}
+	return a.problem(kind, err)
+}
+
+// recognise says what kind of failure err is; "" for none of ours.
+func (a Attempt) recognise(err error) Kind {
+	for _, recognise := range []func(error) Kind{a.recogniseRefusal, a.recogniseTLS, recogniseNetwork} {
+		if kind := recognise(err); kind != "" {
+			return kind
+		}
+	}
+	return ""
+}
+
+// problem makes the sentence of a failure that was recognised.
+func (a Attempt) problem(kind Kind, err error) error {
+	switch kind {
+	case KindSASLExpected, KindSASLUnexpected, KindMechanism, KindAuthentication, KindTokenExpired, KindCredentials:
+		return a.authenticationProblem(kind, err)
+	case KindNotAuthorized:
+		return a.missingACL(err)
+	case KindPolicy:
+		return notAllowed(kind, err, "the cluster refuses: a policy of its own forbids it (%s). Ask who runs it.", kerrName(err))
+	case KindSecurityDisabled:
+		return notAllowed(kind, err, "the cluster refuses: it has no security features switched on (%s).", kerrName(err))
+	case KindDelegationToken:
+		return notAllowed(kind, err, "the cluster refuses: the delegation token is not accepted (%s). Get a new one.", kerrName(err))
+	case KindClientCertificateMissing, KindClientCertificateRefused:
+		return a.clientCertificateProblem(kind, err)
+	}
+	if text := a.tlsSentence(kind, err); text != "" {
+		return unreachable(kind, err, "%s", text)
+	}
+	return unreachable(kind, err, "%s", a.networkSentence(kind, err))
 }
 
 // dialledAddress is the address in a network error, or words for it.
@@ -82,27 +138,79 @@ func dialledAddress(err error) string {
 	return "the broker"
 }
 
-// classifyNetwork names what went wrong between us and address.
-func classifyNetwork(err error, address string) error {
-	var dns *net.DNSError
+func recogniseNetwork(err error) Kind {
 	var network *net.OpError
 	switch {
-	case errors.As(err, &dns):
-		return unreachable(err, "cannot reach %s: the name %q does not resolve (%s). Check the spelling, or name another broker with -b.", address, dns.Name, dns.Err)
+	case isDNS(err):
+		return KindDNS
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return unreachable(err, "cannot reach %s: connection refused. Start one with \"redline broker up\", or name yours with -b.", address)
+		return KindRefused
 	case errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EHOSTUNREACH):
-		return unreachable(err, "cannot reach %s: no route to it from here. Check the network, or name another broker with -b.", address)
+		return KindNoRoute
 	case errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EMFILE), errors.Is(err, syscall.ENFILE):
-		return unreachable(err, "cannot reach %s: this machine has no free port or file descriptor left for the connection. Close some, or raise the limit (ulimit -n).", address)
+		return KindLocalLimit
+	case isTimeout(err) && errors.As(err, &network) && network.Op == "dial":
+		return KindConnectTimeout
 	case isTimeout(err):
-		return unreachable(err, "%s did not answer in time. Check the address and the firewall between, or give it longer with --timeout.", address)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
-		return unreachable(err, "%s closed the connection before it answered. It may not be a Kafka, may want TLS or SASL, or may be shutting down: look into its log.", address)
+		return KindTimeout
+	case hungUp(err):
+		return KindClosed
 	case errors.As(err, &network):
-		return unreachable(err, "cannot reach %s: %v. Check the address, or name another broker with -b.", address, network.Err)
+		return KindNetwork
 	}
-	return err
+	return ""
+}
+
+func (a Attempt) networkSentence(kind Kind, err error) string {
+	switch kind {
+	case KindDNS:
+		var dns *net.DNSError
+		errors.As(err, &dns)
+		return fmt.Sprintf("cannot reach %s: the name %q does not resolve (%s). Check the spelling, or name another broker with -b.", a.Address, dns.Name, dns.Err)
+	case KindRefused:
+		return fmt.Sprintf("cannot reach %s: connection refused. Start one with \"redline broker up\", or name yours with -b.", a.Address)
+	case KindNoRoute:
+		return fmt.Sprintf("cannot reach %s: no route to it from here. Check the network, or name another broker with -b.", a.Address)
+	case KindLocalLimit:
+		return fmt.Sprintf("cannot reach %s: this machine has no free port or file descriptor left for the connection. Close some, or raise the limit (ulimit -n).", a.Address)
+	case KindConnectTimeout:
+		return fmt.Sprintf("cannot reach %s: no connection within %s. Check the address and the firewall between, or give it longer with --dial-timeout.", a.Address, bound(a.DialTimeout, "--dial-timeout"))
+	case KindTimeout:
+		return fmt.Sprintf("%s did not answer within %s. Check the address and the firewall between, or give it longer with --timeout.", a.Address, bound(a.Timeout, "--timeout"))
+	case KindClosed:
+		return a.closedSentence()
+	}
+	var network *net.OpError
+	errors.As(err, &network)
+	return fmt.Sprintf("cannot reach %s: %v. Check the address, or name another broker with -b.", a.Address, network.Err)
+}
+
+// closedSentence says what may be meant by hanging up: brokers before 1.0, and
+// what stands between, do so at a wrong password too.
+func (a Attempt) closedSentence() string {
+	may := "may want TLS or SASL"
+	if a.Security.SASL != nil {
+		may = "may refuse " + who(a.Security.SASL)
+	}
+	return fmt.Sprintf("%s closed the connection before it answered. It may not be a Kafka, %s, or may be shutting down: look into its log.", a.Address, may)
+}
+
+// bound is a time limit for a sentence.
+func bound(d time.Duration, flag string) string {
+	if d <= 0 {
+		return flag
+	}
+	return d.String()
+}
+
+func isDNS(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns)
+}
+
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func isTimeout(err error) bool {
@@ -111,34 +219,38 @@ func isTimeout(err error) bool {
 		errors.As(err, &timeout) && timeout.Timeout()
 }
 
-// refusals are the protocol's ways to say no, each with what would help.
+// refusals are the protocol's ways to say no.
 var refusals = []struct {
-	code error
-	help string
+	code *kerr.Error
+	kind Kind
 }{
-	{kerr.TopicAuthorizationFailed, "this user may not do that with the topic; ask for an ACL on it"},
-	{kerr.GroupAuthorizationFailed, "this user may not do that with the consumer group; ask for an ACL on it, or choose another with --group"},
-	{kerr.ClusterAuthorizationFailed, "this user may not do that on the cluster; ask for an ACL on it"},
-	{kerr.TransactionalIDAuthorizationFailed, "this user may not use that transactional id; ask for an ACL on it"},
-	{kerr.DelegationTokenAuthorizationFailed, "the delegation token is not accepted; get a new one"},
-	{kerr.SaslAuthenticationFailed, "user or password are not accepted; check both"},
-	{kerr.UnsupportedSaslMechanism, "the broker does not take this SASL mechanism; ask which it takes"},
-	{kerr.IllegalSaslState, "the broker wants SASL authentication first; it needs a user and a password"},
-	{kerr.PolicyViolation, "a policy of the cluster forbids it; ask who runs it"},
-	{kerr.SecurityDisabled, "the cluster has no security features switched on"},
+	{kerr.TopicAuthorizationFailed, KindNotAuthorized},
+	{kerr.GroupAuthorizationFailed, KindNotAuthorized},
+	{kerr.ClusterAuthorizationFailed, KindNotAuthorized},
+	{kerr.TransactionalIDAuthorizationFailed, KindNotAuthorized},
+	{kerr.DelegationTokenAuthorizationFailed, KindDelegationToken},
+	{kerr.SaslAuthenticationFailed, KindAuthentication},
+	{kerr.UnsupportedSaslMechanism, KindMechanism},
+	{kerr.PolicyViolation, KindPolicy},
+	{kerr.SecurityDisabled, KindSecurityDisabled},
 }
 
-func classifyRefusal(err error) error {
+func (a Attempt) recogniseRefusal(err error) Kind {
 	for _, r := range refusals {
 		if errors.Is(err, r.code) {
-			return notAllowed(err, "the cluster refuses: %s (%s).", r.help, kerrName(r.code))
+			return r.kind
 		}
 	}
-	var first *kgo.ErrFirstReadEOF
-	if errors.As(err, &first) {
-		return unreachable(err, "the broker closed the connection at the first request. It may want TLS or SASL, or may be shutting down: look into its log.")
+	var missing *security.CredentialsError
+	switch {
+	case errors.As(err, &missing):
+		return KindCredentials
+	case errors.Is(err, kerr.IllegalSaslState) && a.Security.SASL != nil:
+		return KindSASLUnexpected
+	case errors.Is(err, kerr.IllegalSaslState):
+		return KindSASLExpected
 	}
-	return nil
+	return ""
 }
 
 // kerrName is Kafka's name of an error code, such as TOPIC_AUTHORIZATION_FAILED.

@@ -13,6 +13,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"redline/internal/nearest"
 )
 
 // Group is a consumer group as the cluster describes it.
@@ -82,25 +84,26 @@ func (c *Cluster) DescribeGroup(ctx context.Context, name string) (Group, error)
 	ctx, cancel := c.action(ctx)
 	defer cancel()
 	doing := "describing group " + printable(name)
+	needs := []ACL{need("Describe", ResourceGroup, name)}
 	var group Group
 	err := untilCoordinated(ctx, func() (err error) {
 		group, err = c.describeMembers(ctx, name)
 		return err
 	})
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return Group{}, c.explain(ctx, doing, err)
+		return Group{}, c.explain(ctx, doing, err, needs...)
 	}
 	start := time.Now()
 	commits, err := c.admin.FetchOffsets(ctx, name)
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return Group{}, c.explain(ctx, doing, err)
+		return Group{}, c.explain(ctx, doing, err, needs...)
 	}
 	if group.State == StateDead && len(commits) == 0 {
 		return Group{}, c.unknownGroup(ctx, name)
 	}
 	group.Partitions = join(group.Members, commits)
 	if err := c.fillEnds(ctx, group.Partitions); err != nil {
-		return Group{}, c.explain(ctx, doing, err)
+		return Group{}, c.explain(ctx, doing, err, needs...)
 	}
 	group.Skew = time.Since(start)
 	return group, nil
@@ -118,7 +121,7 @@ func (c *Cluster) Committed(ctx context.Context, group, topic string) (map[int32
 		return err
 	})
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, c.explain(ctx, "reading the commits of group "+printable(group), err)
+		return nil, c.explain(ctx, "reading the commits of group "+printable(group), err, need("Describe", ResourceGroup, group))
 	}
 	committed := map[int32]int64{}
 	for partition, commit := range commits[topic] {
@@ -321,7 +324,7 @@ func (c *Cluster) ListGroups(ctx context.Context) ([]ListedGroup, error) {
 		return err
 	})
 	if err != nil {
-		return nil, c.explain(ctx, "listing groups", err)
+		return nil, c.explain(ctx, "listing groups", err, need("Describe", ResourceCluster, ""))
 	}
 	groups := []ListedGroup{}
 	for _, g := range found.Sorted() {
@@ -345,9 +348,9 @@ func (c *Cluster) DeleteGroup(ctx context.Context, name string) error {
 	case errors.Is(err, kerr.GroupIDNotFound):
 		return c.unknownGroup(ctx, name)
 	case errors.Is(err, kerr.NonEmptyGroup):
-		return &problem{fmt.Sprintf("group %s has members. Stop its consumers first; \"redline group describe %[1]s\" shows them.", printable(name)), nil, err}
+		return &problem{text: fmt.Sprintf("group %s has members. Stop its consumers first; \"redline group describe %[1]s\" shows them.", printable(name)), cause: err}
 	}
-	return c.explain(ctx, "deleting group "+printable(name), err)
+	return c.explain(ctx, "deleting group "+printable(name), err, need("Delete", ResourceGroup, name))
 }
 
 func (c *Cluster) unknownGroup(ctx context.Context, name string) error {
@@ -357,10 +360,10 @@ func (c *Cluster) unknownGroup(ctx context.Context, name string) error {
 		for _, g := range groups {
 			names = append(names, g.Name)
 		}
-		hint = didYouMean(nearest(name, names))
+		hint = didYouMean(nearest.Names(name, names))
 	}
 	return &problem{
-		text: fmt.Sprintf("consumer group %s does not exist.%s See \"redline group list\".", printable(name), hint),
-		kind: ErrUnknownGroup, cause: kerr.GroupIDNotFound,
+		text:  fmt.Sprintf("consumer group %s does not exist.%s See \"redline group list\".", printable(name), hint),
+		class: ErrUnknownGroup, cause: kerr.GroupIDNotFound,
 	}
 }

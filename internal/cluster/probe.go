@@ -2,14 +2,14 @@ package cluster
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"syscall"
 	"time"
+
+	"redline/internal/security"
 )
 
 // The client libraries retry a bad address for a long time and then report
@@ -29,22 +29,16 @@ const maxProbeAnswer = 1 << 20
 // probe asks what listens at address. nil means a Kafka: it answered an
 // ApiVersions request. The error is classified.
 func probe(ctx context.Context, c Config, address string) error {
-	conn, err := dial(ctx, c, address)
+	conn, err := c.Security.Dial(ctx, address, c.DialTimeout)
 	if err != nil {
 		return dialProblem(ctx, c, address, err)
 	}
 	defer conn.Close()
-	wait := c.answerWait()
-	head, err := exchange(ctx, conn, wait, apiVersionsRequest(c.ClientID), 8)
+	head, err := exchange(ctx, conn, c.answerWait(), apiVersionsRequest(c.ClientID), 8)
 	if err != nil && len(head) < 4 {
 		return noAnswer(ctx, c, address, err)
 	}
 	return readHead(address, head)
-}
-
-func dial(ctx context.Context, c Config, address string) (net.Conn, error) {
-	d := net.Dialer{Timeout: c.DialTimeout}
-	return d.DialContext(ctx, "tcp", address)
 }
 
 // exchange sends request and reads up to n bytes of the answer.
@@ -57,8 +51,12 @@ func exchange(ctx context.Context, conn net.Conn, wait time.Duration, request []
 	if _, err := conn.Write(request); err != nil {
 		// What the other side said before it hung up explains more.
 		head := make([]byte, n)
-		if got, _ := io.ReadFull(conn, head); got > 0 {
+		got, readErr := io.ReadFull(conn, head)
+		switch {
+		case got > 0:
 			return head[:got], nil
+		case alertOf(readErr) != "":
+			return nil, readErr
 		}
 		return nil, err
 	}
@@ -81,35 +79,66 @@ func apiVersionsRequest(clientID string) []byte {
 func readHead(address string, head []byte) error {
 	switch {
 	case string(head[:4]) == "HTTP":
-		return unreachable(nil, "%s answers HTTP, not Kafka. Give the port of the Kafka listener with -b (often %d).", address, DefaultPort)
+		return unreachable(KindHTTP, nil, "%s", httpSentence(address))
 	case head[0] == 0x15 && head[1] == 0x03: // a TLS alert
-		return tlsProblem(address)
+		return tlsExpected(address)
 	case len(head) < 8,
 		binary.BigEndian.Uint32(head) < 4 || binary.BigEndian.Uint32(head) > maxProbeAnswer,
 		binary.BigEndian.Uint32(head[4:]) != probeCorrelation:
-		return unreachable(nil, "%s answers something that is not Kafka (it begins with %q). Give the port of the Kafka listener with -b.", address, head)
+		return unreachable(KindNotKafka, nil, "%s answers something that is not Kafka (it begins with %q). Give the port of the Kafka listener with -b.", address, head)
 	}
 	return nil
 }
 
-func tlsProblem(address string) error {
-	return unreachable(nil, "%s speaks TLS, and this connection is plaintext. Give the port of a PLAINTEXT listener with -b.", address)
+func httpSentence(address string) string {
+	return fmt.Sprintf("%s answers HTTP, not Kafka. Give the port of the Kafka listener with -b (often 9092).", address)
 }
 
-// dialProblem names a failed dial.
+func tlsExpected(address string) error {
+	return unreachable(KindTLSExpected, nil, "%s speaks TLS, and this connection is plaintext. Add --tls, or --tls-ca FILE for an authority of your own (security.protocol=SSL or SASL_SSL in the file of -F), or give the port of a PLAINTEXT listener with -b.", address)
+}
+
+// dialProblem names a failed dial or TLS handshake.
 func dialProblem(ctx context.Context, c Config, address string, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("connecting to %s: %w", address, ctx.Err())
 	}
-	if isTimeout(err) && !isDNS(err) {
-		return unreachable(err, "cannot reach %s: no connection within %s. Check the address and the firewall between, or name another broker with -b.", address, c.DialTimeout)
+	attempt := c.attempt(address)
+	kind := attempt.recognise(err)
+	if c.Security.TLS != nil {
+		switch kind {
+		case KindTimeout, KindClosed, KindTLSUnexpected: // a timeout of TCP is another kind
+			if plain := withoutTLS(ctx, c, address); plain != nil {
+				return plain
+			}
+		}
+		if kind == KindTimeout {
+			kind = KindTLSTimeout
+		}
 	}
-	return classifyNetwork(err, address)
+	if kind == "" {
+		return unreachable(KindNetwork, err, "cannot reach %s: %s. Check the address and the tls options.", address, innermost(err))
+	}
+	return attempt.problem(kind, err)
 }
 
-func isDNS(err error) bool {
-	var dns *net.DNSError
-	return errors.As(err, &dns)
+// withoutTLS says what is at an address that does not answer a TLS handshake;
+// nil when that cannot be told.
+func withoutTLS(ctx context.Context, c Config, address string) error {
+	c.Security = security.Security{}
+	conn, err := c.Security.Dial(ctx, address, c.DialTimeout)
+	if err != nil {
+		return nil
+	}
+	defer conn.Close()
+	head, _ := exchange(ctx, conn, c.answerWait(), apiVersionsRequest(c.ClientID), 8)
+	if len(head) < 4 || head[0] == 0x15 {
+		return nil
+	}
+	if other := readHead(address, head); other != nil {
+		return other
+	}
+	return unreachable(KindTLSUnexpected, nil, "%s", Attempt{Address: address}.tlsSentence(KindTLSUnexpected, nil))
 }
 
 // noAnswer names what happened after a connection that was accepted.
@@ -117,33 +146,30 @@ func noAnswer(ctx context.Context, c Config, address string, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return fmt.Errorf("waiting for %s: %w", address, ctx.Err())
 	}
-	if isTimeout(err) {
-		return unreachable(err, "%s accepts connections but did not answer within %s (--timeout is %s). It hangs, is overloaded, or is no Kafka: look into its log, or name another broker with -b.",
+	attempt := c.attempt(address)
+	kind := attempt.recognise(err)
+	switch {
+	case kind == "":
+		return unreachable(KindNetwork, err, "cannot reach %s: %s. Check the address, or name another broker with -b.", address, innermost(err))
+	case kind == KindTimeout:
+		return unreachable(kind, err, "%s accepts connections but did not answer within %s (--timeout is %s). It hangs, is overloaded, or is no Kafka: look into its log, or name another broker with -b.",
 			address, c.answerWait(), c.Timeout)
+	case kind == KindClosed && c.Security.TLS == nil && speaksTLS(ctx, c, address):
+		return tlsExpected(address)
 	}
-	if hungUp(err) && speaksTLS(ctx, c, address) {
-		return tlsProblem(address)
-	}
-	return classifyNetwork(err, address)
-}
-
-func hungUp(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+	return attempt.problem(kind, err)
 }
 
 // speaksTLS says whether a TLS handshake goes through at address, or fails for
 // a reason that only a TLS server gives. Nothing is sent over that connection,
 // so the certificate needs no check.
 func speaksTLS(ctx context.Context, c Config, address string) bool {
-	conn, err := dial(ctx, c, address)
-	if err != nil {
-		return false
-	}
-	defer conn.Close()
 	ctx, cancel := context.WithTimeout(ctx, c.answerWait())
 	defer cancel()
-	err = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(ctx) //nolint:gosec // see above
-	var alert tls.AlertError
-	return err == nil || errors.As(err, &alert)
+	conn, err := security.Security{TLS: &security.TLS{SkipVerify: true}}.Dial(ctx, address, c.DialTimeout)
+	if err != nil {
+		return alertOf(err) != ""
+	}
+	conn.Close()
+	return true
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"redline/internal/nearest"
 )
 
 // TopicSpec is a topic to create.
@@ -79,7 +81,7 @@ func (c *Cluster) CreateTopic(ctx context.Context, spec TopicSpec) error {
 	answer, err := c.admin.CreateTopics(ctx, orDefault(spec.Partitions), orDefault(spec.Replication), configs, spec.Name)
 	doing := "creating topic " + spec.Name
 	if err != nil {
-		return c.explain(ctx, doing, err)
+		return c.explain(ctx, doing, err, need("Create", ResourceTopic, spec.Name))
 	}
 	made, ok := answer[spec.Name]
 	if !ok {
@@ -104,15 +106,15 @@ func (c *Cluster) createProblem(ctx context.Context, spec TopicSpec, err error, 
 	}
 	switch {
 	case errors.Is(err, kerr.TopicAlreadyExists):
-		return &problem{fmt.Sprintf("topic %s exists already. Delete it first with \"redline topic delete %[1]s\", or keep it with --if-not-exists.", spec.Name), ErrTopicExists, err}
+		return &problem{text: fmt.Sprintf("topic %s exists already. Delete it first with \"redline topic delete %[1]s\", or keep it with --if-not-exists.", spec.Name), class: ErrTopicExists, cause: err}
 	case errors.Is(err, kerr.InvalidReplicationFactor):
-		return &problem{fmt.Sprintf("topic %s cannot have %d replicas: the cluster has %s. Choose --replication-factor accordingly, or leave it out.", spec.Name, spec.Replication, count(len(c.brokers), "broker")), nil, err}
+		return &problem{text: fmt.Sprintf("topic %s cannot have %d replicas: the cluster has %s. Choose --replication-factor accordingly, or leave it out.", spec.Name, spec.Replication, count(len(c.brokers), "broker")), cause: err}
 	case errors.Is(err, kerr.PolicyViolation):
-		return notAllowed(err, "topic %s is against a policy of the cluster: %s", spec.Name, message)
+		return notAllowed(KindPolicy, err, "topic %s is against a policy of the cluster: %s", spec.Name, message)
 	case errors.Is(err, kerr.InvalidConfig), errors.Is(err, kerr.InvalidPartitions), errors.Is(err, kerr.InvalidTopicException):
-		return &problem{fmt.Sprintf("topic %s was not created: %s (%s).", spec.Name, message, kerrName(err)), nil, err}
+		return &problem{text: fmt.Sprintf("topic %s was not created: %s (%s).", spec.Name, message, kerrName(err)), cause: err}
 	}
-	return c.explain(ctx, "creating topic "+spec.Name, err)
+	return c.explain(ctx, "creating topic "+spec.Name, err, need("Create", ResourceTopic, spec.Name))
 }
 
 // Compacted says whether the topic's log leaves out records on purpose.
@@ -181,7 +183,7 @@ func (c *Cluster) deleteTopic(ctx context.Context, name string, target kmsg.Dele
 	doing := "deleting topic " + printable(name)
 	resp, err := req.RequestWith(ctx, c.client)
 	if err != nil {
-		return c.explain(ctx, doing, err)
+		return c.explain(ctx, doing, err, need("Delete", ResourceTopic, name))
 	}
 	if len(resp.Topics) != 1 {
 		return fmt.Errorf("%s: the cluster's answer does not mention it", doing)
@@ -193,11 +195,11 @@ func (c *Cluster) deleteTopic(ctx context.Context, name string, target kmsg.Dele
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
 		return c.unknownTopic(ctx, name)
 	case errors.Is(err, kerr.UnknownTopicID):
-		return &problem{fmt.Sprintf("topic %s is not the one that was meant any more: it was deleted, perhaps created anew; nothing was deleted.", printable(name)), ErrUnknownTopic, err}
+		return &problem{text: fmt.Sprintf("topic %s is not the one that was meant any more: it was deleted, perhaps created anew; nothing was deleted.", printable(name)), class: ErrUnknownTopic, cause: err}
 	case errors.Is(err, kerr.TopicDeletionDisabled):
-		return notAllowed(err, "topic %s cannot be deleted: its brokers run with delete.topic.enable=false.", printable(name))
+		return notAllowed(KindPolicy, err, "topic %s cannot be deleted: its brokers run with delete.topic.enable=false.", printable(name))
 	}
-	return c.explain(ctx, doing, err)
+	return c.explain(ctx, doing, err, need("Delete", ResourceTopic, name))
 }
 
 // hasLeaders and isGone are what waitTopic waits for.
@@ -231,6 +233,9 @@ func (c *Cluster) waitTopic(ctx context.Context, doing, name string, done func(k
 				if done(topic) {
 					break
 				}
+				if topic.ErrorCode == kerr.TopicAuthorizationFailed.Code {
+					return c.explain(ctx, doing+" was accepted, but seeing it done", kerr.TopicAuthorizationFailed, need("Describe", ResourceTopic, name))
+				}
 			}
 			select {
 			case <-ctx.Done():
@@ -240,7 +245,7 @@ func (c *Cluster) waitTopic(ctx context.Context, doing, name string, done func(k
 		}
 	}
 	if !answered {
-		return unreachable(nil, "%s was accepted, but no broker answers any more. Look with \"redline topic list\" when they are back.", doing)
+		return unreachable(KindTimeout, nil, "%s was accepted, but no broker answers any more. Look with \"redline topic list\" when they are back.", doing)
 	}
 	return nil
 }
@@ -294,7 +299,7 @@ func (c *Cluster) DescribeTopic(ctx context.Context, name string) (Topic, error)
 		return Topic{}, c.unknownTopic(ctx, name)
 	}
 	if err != nil {
-		return Topic{}, c.explain(ctx, "describing topic "+printable(name), err)
+		return Topic{}, c.explain(ctx, "describing topic "+printable(name), err, need("Describe", ResourceTopic, name))
 	}
 	slices.SortFunc(topic.Partitions, func(a, b Partition) int { return cmp.Compare(a.ID, b.ID) })
 	topic.Configs = c.topicConfigs(ctx, name)
@@ -437,7 +442,7 @@ func (c *Cluster) listOffsets(ctx context.Context, topic string, list func(conte
 		return nil, c.unknownTopic(ctx, topic)
 	}
 	if err != nil {
-		return nil, c.explain(ctx, "reading the offsets of topic "+printable(topic), err)
+		return nil, c.explain(ctx, "reading the offsets of topic "+printable(topic), err, need("Describe", ResourceTopic, topic))
 	}
 	offsets := map[int32]int64{}
 	for p, o := range listed[topic] {
@@ -458,23 +463,32 @@ func (c *Cluster) unknownTopic(ctx context.Context, name string) error {
 	topics, err := c.ListTopics(ctx)
 	hint := ""
 	if err == nil {
-		hint = didYouMean(nearest(name, topics))
+		hint = didYouMean(nearest.Names(name, topics))
 	}
 	return &problem{
-		text: fmt.Sprintf("topic %s does not exist.%s Create it with \"redline topic create %[1]s --partitions 1\", or see \"redline topic list\".", printable(name), hint),
-		kind: ErrUnknownTopic, cause: kerr.UnknownTopicOrPartition,
+		text:  fmt.Sprintf("topic %s does not exist.%s Create it with \"redline topic create %[1]s --partitions 1\", or see \"redline topic list\".", printable(name), hint),
+		class: ErrUnknownTopic, cause: kerr.UnknownTopicOrPartition,
 	}
 }
 
-// explain turns the failure of an administrative action into a sentence.
-func (c *Cluster) explain(ctx context.Context, doing string, err error) error {
+// need is an ACL that a request needs.
+func need(operation string, resource Resource, name string) ACL {
+	return ACL{operation, resource, name}
+}
+
+// explain turns the failure of an administrative action into a sentence; needs
+// are the ACLs that it needs.
+func (c *Cluster) explain(ctx context.Context, doing string, err error, needs ...ACL) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.Is(err, context.DeadlineExceeded) {
-		return unreachable(err, "%s: the cluster did not finish within %s (--timeout). It may be overloaded, or miss brokers: look into its log, or give it longer.", doing, c.config.Timeout)
+		if last := c.connects.lastError(); last != nil && c.config.attempt("").Lasting(last) {
+			err = last // why it took so long
+		} else {
+			return unreachable(KindTimeout, err, "%s: the cluster did not finish within %s (--timeout). It may be overloaded, or miss brokers: look into its log, or give it longer.", doing, c.config.Timeout)
+		}
 	}
-	classified := Classify(err)
-	var known *problem
-	if errors.As(classified, &known) {
-		return &problem{doing + ": " + known.text, known.kind, err}
+	classified := c.config.attempt("", needs...).Classify(err)
+	if known, ok := errors.AsType[*problem](classified); ok {
+		return &problem{doing + ": " + known.text, known.class, err, known.kind}
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

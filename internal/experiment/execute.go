@@ -16,6 +16,7 @@ import (
 	"redline/internal/latency"
 	"redline/internal/observe"
 	"redline/internal/payload"
+	"redline/internal/security"
 	"redline/internal/spin"
 	"redline/internal/workload"
 	"redline/result"
@@ -31,6 +32,10 @@ type Spec struct {
 	Brokers      []string `json:"brokers"`
 	BrokerPIDs   []int    `json:"broker_pids"`
 	BrokersKnown bool     `json:"brokers_known"`
+	// Security says how the brokers are reached; in another process Connection does,
+	// which holds secrets: a spec is never stored.
+	Security   security.Security `json:"-"`
+	Connection map[string]string `json:"connection,omitempty"`
 	// Topic is read between Ranges again and again, or written to.
 	Topic  string                  `json:"topic"`
 	Ranges map[int32]cluster.Range `json:"ranges,omitempty"`
@@ -191,7 +196,7 @@ func (x *execution) account() error {
 
 func (x *execution) options() client.Options {
 	return client.Options{
-		Brokers: x.Brokers, ClientID: "redline", Profile: client.Profile(x.Arm.Profile),
+		Brokers: x.Brokers, ClientID: "redline", Security: x.Security, Profile: client.Profile(x.Arm.Profile),
 		Properties: maps.Clone(x.Arm.Setting.Properties), Wire: &x.wire,
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"redline/internal/cluster"
+	"redline/internal/security"
 	"redline/result"
 )
 
@@ -13,6 +14,8 @@ type Place struct {
 	Cluster *cluster.Cluster
 	// Brokers are the addresses to start from.
 	Brokers []string
+	// Security says how they are reached.
+	Security security.Security
 	// PIDs are the broker processes on this machine that redline runs; Known says that
 	// no other broker of the cluster runs here.
 	PIDs  []int

@@ -230,7 +230,7 @@ func (r *Run) fatal(ctx context.Context, trial result.Trial, err error) error {
 func (r *Run) spec(arm result.Arm, t *topic) Spec {
 	return Spec{
 		Arm: arm, Timing: r.Plan.Timing,
-		Brokers: r.place.Brokers, BrokerPIDs: r.place.PIDs, BrokersKnown: r.place.Known,
+		Brokers: r.place.Brokers, BrokerPIDs: r.place.PIDs, BrokersKnown: r.place.Known, Security: r.place.Security,
 		Topic: t.name, Ranges: t.ranges, Sparse: t.sparse, Run: r.stamp(), Seed: r.Plan.Seed,
 		Canary: r.canary.work, CanaryTook: r.canary.took, Idle: r.idle.Idle, Rounds: r.perMicro,
 	}

@@ -15,6 +15,7 @@ import (
 	"redline/internal/cluster"
 	"redline/internal/journal"
 	"redline/internal/plan"
+	"redline/internal/security"
 	"redline/result"
 )
 
@@ -212,7 +213,7 @@ func (t *topics) fill(ctx context.Context, name string, arm result.Arm) error {
 	s := arm.Setting
 	s.Instances = 2
 	options := client.Options{
-		Brokers: t.place.Brokers, ClientID: "redline", Profile: client.Tuned,
+		Brokers: t.place.Brokers, ClientID: "redline", Security: t.place.Security, Profile: client.Tuned,
 		Properties: map[string]string{"acks": "all", "compression.type": s.Compression}, Wire: &client.Wire{},
 	}
 	if s.Compression == "" {
@@ -276,8 +277,9 @@ func (t *topics) delete(ctx context.Context) error {
 
 // DeleteLeft deletes the topic that a journal's entry is about, if it is there still
 // and the one that was meant. A cluster with another id than the entry's is left
-// alone, and nothing remains to be done there.
-func DeleteLeft(ctx context.Context, data json.RawMessage) error {
+// alone, and nothing remains to be done there. secure says how the brokers of an entry
+// are reached.
+func DeleteLeft(ctx context.Context, data json.RawMessage, secure func(brokers []string) security.Security) error {
 	var undo TopicUndo
 	if err := json.Unmarshal(data, &undo); err != nil {
 		return fmt.Errorf("cannot read which topic is left over: %w", err)
@@ -286,7 +288,7 @@ func DeleteLeft(ctx context.Context, data json.RawMessage) error {
 	if err != nil || len(id) != 16 && len(id) != 0 || !strings.HasPrefix(undo.Name, "redline-") {
 		return fmt.Errorf("the entry of topic %q is damaged: delete it by hand if it is there", undo.Name)
 	}
-	c, err := cluster.Connect(ctx, cluster.Config{Brokers: undo.Brokers, Timeout: 5 * time.Second})
+	c, err := cluster.Connect(ctx, cluster.Config{Brokers: undo.Brokers, Security: secure(undo.Brokers), Timeout: 5 * time.Second})
 	if err != nil {
 		return fmt.Errorf("topic %s is left over: %w", undo.Name, err)
 	}

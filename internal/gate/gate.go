@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"strings"
 
-	"redline/internal/client"
+	"redline/internal/nearest"
 	"redline/result"
 )
 
@@ -128,11 +128,11 @@ func find(name string) (measure, bool) {
 
 // meant is a question for the nearest measure; empty when none is near.
 func meant(name string) string {
-	nearest := client.Nearest(name, Measures())
-	if nearest == "" {
+	near := nearest.Name(name, Measures())
+	if near == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (did you mean %s?)", nearest)
+	return fmt.Sprintf(" (did you mean %s?)", near)
 }
 
 // unitsOf names the units of a measure, the least first.

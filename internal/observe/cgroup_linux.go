@@ -32,14 +32,51 @@ func cpuQuota(root fs.FS) float64 {
 	return least
 }
 
+// Cgroup is the version of cgroups that gives this process its CPU time, 1 or 2, and
+// the folder of its own cgroup; 0 when none can be seen.
+func Cgroup() (version int, dir string) { return cgroup(root) }
+
+func cgroup(root fs.FS) (version int, dir string) {
+	for i, controller := range []string{"cpu", ""} {
+		for _, dir := range cgroups(root, controller) {
+			if _, err := fs.Stat(root, dir+"/cgroup.procs"); err == nil {
+				return i + 1, "/" + dir
+			}
+		}
+	}
+	return 0, ""
+}
+
+// MemoryLimit is the least memory in bytes that the cgroup of this process, or one
+// above it, may use; 0 means that there is no limit.
+func MemoryLimit() int64 { return memoryLimit(root) }
+
+func memoryLimit(root fs.FS) int64 {
+	least := math.Inf(1)
+	for controller, file := range map[string]string{"": "/memory.max", "memory": "/memory.limit_in_bytes"} {
+		for _, dir := range cgroups(root, controller) {
+			if limit := number(text(root, dir+file)); limit > 0 && limit < noLimit {
+				least = min(least, limit)
+			}
+		}
+	}
+	if math.IsInf(least, 1) {
+		return 0
+	}
+	return int64(least)
+}
+
+// noLimit and above is how version 1 writes that there is none: a number near the
+// largest.
+const noLimit = 1 << 60
+
 // cgroupMemoryLeft is the least that a memory limit of our cgroup, or of one
 // above, leaves. Cached file pages that are not in use count as free: the kernel
 // drops them first.
 func cgroupMemoryLeft(root fs.FS) (left int64, limited bool) {
 	least := math.Inf(1)
 	keep := func(limit, usage, cache float64) {
-		// Version 1 writes "no limit" as a number near the largest.
-		if limit > 0 && limit < 1<<60 && usage >= 0 {
+		if limit > 0 && limit < noLimit && usage >= 0 {
 			least = min(least, max(0, limit-usage+max(0, cache)))
 		}
 	}

@@ -32,17 +32,48 @@ func Environment() result.Environment {
 // FreeDisk is how many bytes can be written where path is, or where its closest
 // folder that exists is; 0 when that cannot be told.
 func FreeDisk(path string) int64 {
+	free, _ := Storage(path)
+	return free
+}
+
+// Storage is how many bytes can be written where path is, or where its closest folder
+// that exists is, and the file system there, such as "ext4" or "tmpfs"; 0 and "" when
+// that cannot be told.
+func Storage(path string) (free int64, kind string) {
 	for {
 		usage, err := disk.Usage(path)
 		if err == nil {
-			return int64(usage.Free)
+			return int64(usage.Free), fileSystem(path)
 		}
 		parent := filepath.Dir(path)
 		if parent == path {
-			return 0
+			return 0, ""
 		}
 		path = parent
 	}
+}
+
+// fileSystem is what is mounted closest above path. The system's own word for it is
+// in the table of mounts; disk.Usage has only the family.
+func fileSystem(path string) string {
+	path, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return ""
+	}
+	// Also with an error, which is about one mount of many.
+	mounts, _ := disk.Partitions(true)
+	var closest disk.PartitionStat
+	for _, mount := range mounts {
+		out, err := filepath.Rel(mount.Mountpoint, path)
+		// Of two on one folder the later one covers the other.
+		if err == nil && filepath.IsLocal(out) && len(mount.Mountpoint) >= len(closest.Mountpoint) {
+			closest = mount
+		}
+	}
+	return closest.Fstype
 }
 
 // version is the module version that this program was built from, or "devel"

@@ -86,6 +86,12 @@ func machine() (model, kernel string, memory int64) {
 // Linux has quotas that redline knows.
 func CPUQuota() float64 { return 0 }
 
+// Cgroup and MemoryLimit are Linux's: there is none here.
+func Cgroup() (version int, dir string) { return 0, "" }
+
+// MemoryLimit is how much memory this process may use; always 0 here, see Cgroup.
+func MemoryLimit() int64 { return 0 }
+
 // FreeMemory is how many bytes a new process could use without swapping; 0 means
 // not known.
 func FreeMemory() int64 {

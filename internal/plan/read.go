@@ -141,7 +141,7 @@ func (r *reader) fields(n node, what string, rows []field) {
 	pairs := map[string]pair{}
 	for _, p := range r.pairsOf(n, what) {
 		if !slices.Contains(known, p.key) {
-			r.add(p.at, "%s has no key %s%s", what, quote(p.key), nearest(p.key, known))
+			r.add(p.at, "%s has no key %s%s", what, quote(p.key), hint(p.key, known))
 		}
 		pairs[p.key] = p
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"redline/internal/client"
+	"redline/internal/nearest"
 	"redline/internal/payload"
 	"redline/result"
 )
@@ -150,7 +151,7 @@ func find(key string) (*setting, error) {
 	if strings.Contains(key, ".") {
 		return propertySetting(key)
 	}
-	return nil, fmt.Errorf("there is no setting %s%s; a client property has a dot in its name, or stands under properties", quote(key), nearest(key, names()))
+	return nil, fmt.Errorf("there is no setting %s%s; a client property has a dot in its name, or stands under properties", quote(key), hint(key, names()))
 }
 
 // names are the keys of base and axes that have one.
@@ -162,12 +163,12 @@ func names() []string {
 	return all
 }
 
-// nearest is "; the nearest is …", or nothing.
-func nearest(key string, known []string) string {
+// hint is "; the nearest is …", or nothing.
+func hint(key string, known []string) string {
 	if len(key) > 100 {
 		return ""
 	}
-	if name := client.Nearest(key, known); name != "" {
+	if name := nearest.Name(key, known); name != "" {
 		return fmt.Sprintf("; the nearest is %q", name)
 	}
 	return ""
@@ -176,7 +177,7 @@ func nearest(key string, known []string) string {
 func topicSetting(name string) (*setting, error) {
 	vendor := strings.HasPrefix(name, "redpanda.") || strings.HasPrefix(name, "confluent.")
 	if !slices.Contains(topicProperties, name) && !vendor {
-		return nil, fmt.Errorf("a topic has no property %s%s", quote(name), nearest(name, topicProperties))
+		return nil, fmt.Errorf("a topic has no property %s%s", quote(name), hint(name, topicProperties))
 	}
 	row := as(setting{name: topicKey + name}, anyText(), func(a *result.Arm, v string) { put(&a.Setting.Topic, name, v) })
 	return &row, nil

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"path"
 
-	"redline/internal/client"
+	"redline/internal/nearest"
 )
 
 //go:embed suites/*.yaml
@@ -51,7 +51,7 @@ func FindSuite(name string) (Suite, error) {
 		}
 		known = append(known, suite.Name)
 	}
-	if near := client.Nearest(name, known); near != "" {
+	if near := nearest.Name(name, known); near != "" {
 		return Suite{}, fmt.Errorf("there is no suite %s; the nearest is %q", quote(name), near)
 	}
 	return Suite{}, fmt.Errorf("there is no suite %s: take %s", quote(name), list(known, "or"))

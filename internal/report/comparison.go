@@ -17,6 +17,16 @@ func Comparisons(w io.Writer, all []result.Comparison, warnings []string) {
 	}
 }
 
+// ComparisonTable is what was compared with exact numbers, for other programs.
+func ComparisonTable(all []result.Comparison) Table {
+	t := Table{Heads: []string{"MEASURE", "A", "B", "VERDICT", "RATIO", "LOW", "HIGH", "CONFIDENCE", "N", "PAIRED", "P", "P-ADJUSTED", "MARGIN"}}
+	for _, c := range all {
+		t.Rows = append(t.Rows, []any{c.Measure, c.A, c.B, c.Verdict, c.Ratio.Median, c.Ratio.Low, c.Ratio.High,
+			c.Ratio.Confidence, c.Ratio.N, c.Paired, c.P, c.Adjusted, c.Margin})
+	}
+	return t
+}
+
 func comparisons(w io.Writer, all []result.Comparison) {
 	for _, group := range together(all) {
 		first := group[0]

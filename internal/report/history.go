@@ -27,6 +27,19 @@ func History(w io.Writer, all []runs.Summary) {
 	}
 }
 
+// HistoryTable is the list with all that is known of each run.
+func HistoryTable(all []runs.Summary) Table {
+	t := Table{Heads: []string{"RUN", "STATE", "FINISHED", "PLANNED", "KIND", "NAME", "CREATED", "FINGERPRINT", "QUESTION", "PROBLEM"}}
+	for _, s := range all {
+		var problem any
+		if s.Problem != "" {
+			problem = s.Problem
+		}
+		t.Rows = append(t.Rows, []any{s.ID, s.State, s.Finished, s.Planned, s.Kind, s.Name, s.Created, s.Fingerprint, s.Question, problem})
+	}
+	return t
+}
+
 // short cuts a text to some characters, the last of them saying so.
 func short(text string, to int) string {
 	runes := []rune(text)

@@ -87,19 +87,28 @@ func comparisonsMarkdown(w io.Writer, all []result.Comparison) {
 
 // markdownTable writes a table, its columns from right on aligned to the right.
 func markdownTable(w io.Writer, heads []string, lines [][]string, right int) {
+	align := make([]bool, len(heads))
+	for i := range heads {
+		align[i] = i >= right
+	}
+	fmt.Fprintln(w)
+	writeMarkdown(w, heads, lines, align)
+}
+
+// writeMarkdown writes a table; right says which columns are aligned to the right.
+func writeMarkdown(w io.Writer, heads []string, lines [][]string, right []bool) {
 	writeRow := func(cells []string) {
 		for _, cell := range cells {
 			fmt.Fprintf(w, "| %s ", escaped(cell))
 		}
 		fmt.Fprintln(w, "|")
 	}
-	fmt.Fprintln(w)
 	writeRow(heads)
-	for i := range heads {
-		if i < right {
-			fmt.Fprint(w, "|---")
-		} else {
+	for _, number := range right {
+		if number {
 			fmt.Fprint(w, "|--:")
+		} else {
+			fmt.Fprint(w, "|---")
 		}
 	}
 	fmt.Fprintln(w, "|")

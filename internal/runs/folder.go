@@ -28,7 +28,7 @@ import (
 	"strings"
 	"syscall"
 
-	"redline/internal/client"
+	"redline/internal/nearest"
 	"redline/result"
 )
 
@@ -123,7 +123,7 @@ func meant(id string, ids []string) string {
 			return fmt.Sprintf("the latest of that name is %q", known)
 		}
 	}
-	if near := client.Nearest(id, ids); near != "" {
+	if near := nearest.Name(id, ids); near != "" {
 		return fmt.Sprintf("the nearest is %q", near)
 	}
 	return fmt.Sprintf("the latest is %q", ids[0])

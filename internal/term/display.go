@@ -1,12 +1,11 @@
-// Package term shows how far something is: a writer enters, and on a terminal
-// one progress line leaves that is redrawn in place, elsewhere (a file, a pipe,
-// a CI log, TERM=dumb) plain lines, few enough to be read.
+// Package term shows how far something is: a writer and a style enter; on a terminal
+// one progress line leaves that is redrawn in place, elsewhere (a file, a pipe, a CI
+// log) plain lines, few enough to be read.
 //
 // Rules of the output: a progress line is never wider than the terminal; nothing
-// but ASCII where the locale is not UTF-8; colour only on a terminal and without
-// NO_COLOR, and never as the only carrier of a meaning; control characters that
-// come in with a text are dropped. Nothing is ever drawn by the clock alone, so
-// there is no goroutine here and nothing to leak.
+// but ASCII where the locale is not UTF-8; colour is never the only carrier of a
+// meaning; control characters that come in with a text are dropped. Nothing is ever
+// drawn by the clock alone, so there is no goroutine here and nothing to leak.
 package term
 
 import (
@@ -36,6 +35,7 @@ type Display struct {
 	w       io.Writer
 	tty     bool
 	colour  bool
+	silent  bool
 	unicode bool
 	width   func() int
 	now     func() time.Time
@@ -47,15 +47,24 @@ type Display struct {
 	panelDrawn time.Time
 }
 
-// New shows on w, which is a terminal or not. From the environment come TERM
-// (dumb means plain lines), NO_COLOR, the locale (LC_ALL, LC_CTYPE, LANG) and, for a
-// terminal that does not tell its width, COLUMNS; without either it is 80.
-func New(w io.Writer, tty bool, getenv func(string) string) *Display {
-	tty = tty && getenv("TERM") != "dumb"
+// Style says how work is shown. The zero value is for a file: plain lines.
+type Style struct {
+	// Bars are redrawn in place, as a terminal can.
+	Bars bool
+	// Colour is used in bars.
+	Colour bool
+	// Silent leaves out phases and panels; what is Printed stays.
+	Silent bool
+}
+
+// New shows on w. From the environment come the locale (LC_ALL, LC_CTYPE, LANG) and,
+// for a terminal that does not tell its width, COLUMNS; without either it is 80.
+func New(w io.Writer, s Style, getenv func(string) string) *Display {
 	return &Display{
 		w:       w,
-		tty:     tty,
-		colour:  tty && getenv("NO_COLOR") == "",
+		tty:     s.Bars && !s.Silent,
+		colour:  s.Colour,
+		silent:  s.Silent,
 		unicode: isUTF8(getenv),
 		width:   func() int { return width(w, getenv) },
 		now:     time.Now,

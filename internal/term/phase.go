@@ -24,9 +24,10 @@ func (d *Display) Phase(name, what string, total int64) *Phase {
 	defer d.mu.Unlock()
 	p := &Phase{d: d, name: Printable(name), what: Printable(what), total: total, drawn: d.now()}
 	d.open = append(d.open, p)
-	if d.tty {
+	switch {
+	case d.tty:
 		d.draw()
-	} else {
+	case !d.silent:
 		d.line(d.plainText(p.start()))
 	}
 	return p
@@ -59,7 +60,7 @@ func (p *Phase) change(what string, done int64, note string) {
 	switch {
 	case d.tty && at == len(d.open)-1 && since >= redraw:
 		d.draw()
-	case !d.tty && since >= plainEvery:
+	case !d.tty && !d.silent && since >= plainEvery:
 		p.drawn = d.now()
 		d.line(d.plainText(p.state()))
 	}
@@ -78,6 +79,9 @@ func (p *Phase) End(note string) {
 	}
 	p.note = Printable(note)
 	d.open = slices.Delete(d.open, at, at+1)
+	if d.silent {
+		return
+	}
 	if !d.tty {
 		d.line(d.plainText(p.state()))
 		return

@@ -68,22 +68,22 @@ func run(d *Display, c *clock) {
 func TestPicturesAreTheGoldenOnes(t *testing.T) {
 	const utf8, c = "LANG=de_DE.UTF-8", "LC_ALL=C"
 	for name, x := range map[string]struct {
-		tty bool
-		env []string
+		style Style
+		env   []string
 	}{
-		"terminal-80":     {true, []string{utf8, "NO_COLOR=1", "COLUMNS=80"}},
-		"terminal-40":     {true, []string{utf8, "NO_COLOR=1", "COLUMNS=40"}},
-		"terminal-60":     {true, []string{utf8, "NO_COLOR=1", "COLUMNS=60"}},
-		"terminal-12":     {true, []string{utf8, "NO_COLOR=1", "COLUMNS=12"}},
-		"terminal-colour": {true, []string{utf8}},
-		"terminal-ascii":  {true, []string{utf8, c, "NO_COLOR=1"}},
-		"dumb":            {true, []string{utf8, "TERM=dumb"}},
-		"file":            {false, []string{utf8}},
+		"terminal-80":     {Style{Bars: true}, []string{utf8, "COLUMNS=80"}},
+		"terminal-40":     {Style{Bars: true}, []string{utf8, "COLUMNS=40"}},
+		"terminal-60":     {Style{Bars: true}, []string{utf8, "COLUMNS=60"}},
+		"terminal-12":     {Style{Bars: true}, []string{utf8, "COLUMNS=12"}},
+		"terminal-colour": {Style{Bars: true, Colour: true}, []string{utf8}},
+		"terminal-ascii":  {Style{Bars: true}, []string{utf8, c}},
+		"file":            {Style{}, []string{utf8}},
+		"silent":          {Style{Bars: true, Silent: true}, []string{utf8}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			clock := newClock()
-			run(clock.drive(New(&out, x.tty, env(x.env...))), clock)
+			run(clock.drive(New(&out, x.style, env(x.env...))), clock)
 			golden(t, name, visible(out.String()))
 		})
 	}
@@ -120,7 +120,7 @@ func TestNoLineIsEverWiderThanTheTerminal(t *testing.T) {
 		wide := rapid.IntRange(2, 200).Draw(t, "columns")
 		var out bytes.Buffer
 		c := newClock()
-		d := c.drive(New(&out, true, env(locale)))
+		d := c.drive(New(&out, Style{Bars: true}, env(locale)))
 		d.width = func() int { return wide }
 		p := d.Phase(word.Draw(t, "name"), word.Draw(t, "what"), rapid.Int64().Draw(t, "total"))
 		for range 3 {
@@ -145,7 +145,7 @@ func TestNoLineIsEverWiderThanTheTerminal(t *testing.T) {
 func TestAtMostEightPicturesASecond(t *testing.T) {
 	var out bytes.Buffer
 	c := newClock()
-	d := c.drive(New(&out, true, env()))
+	d := c.drive(New(&out, Style{Bars: true}, env()))
 	p := d.Phase("Fill", "x", 1000)
 	out.Reset()
 	for i := range int64(1000) {
@@ -160,7 +160,7 @@ func TestAtMostEightPicturesASecond(t *testing.T) {
 func TestTheNewestOpenPhaseIsOnTheLine(t *testing.T) {
 	var out bytes.Buffer
 	c := newClock()
-	d := c.drive(New(&out, true, env()))
+	d := c.drive(New(&out, Style{Bars: true}, env()))
 	outer := d.Phase("Outer", "", 2)
 	inner := d.Phase("Inner", "", 2)
 	c.pass(time.Second)
@@ -177,7 +177,7 @@ func TestTheNewestOpenPhaseIsOnTheLine(t *testing.T) {
 
 func TestManyMayReportAtOnce(t *testing.T) {
 	var out bytes.Buffer
-	d := New(&out, true, env())
+	d := New(&out, Style{Bars: true}, env())
 	var wg sync.WaitGroup
 	for range 4 {
 		wg.Go(func() {
@@ -196,26 +196,22 @@ func TestManyMayReportAtOnce(t *testing.T) {
 	}
 }
 
-func TestColourAndLocaleFollowTheEnvironment(t *testing.T) {
+func TestLocaleAndWidthFollowTheEnvironment(t *testing.T) {
 	for _, x := range []struct {
-		tty             bool
-		env             []string
-		colour, unicode bool
+		env     []string
+		unicode bool
 	}{
-		{true, nil, true, false},
-		{true, []string{"NO_COLOR=", "LANG=en_US.utf8"}, true, true},
-		{true, []string{"NO_COLOR=0", "LC_CTYPE=UTF-8", "LANG=C"}, false, true},
-		{true, []string{"LC_ALL=POSIX", "LC_CTYPE=C.UTF-8"}, true, false},
-		{true, []string{"TERM=dumb", "LANG=C.UTF-8"}, false, true},
-		{false, []string{"LANG=C.UTF-8"}, false, true},
+		{nil, false},
+		{[]string{"LANG=en_US.utf8"}, true},
+		{[]string{"LC_CTYPE=UTF-8", "LANG=C"}, true},
+		{[]string{"LC_ALL=POSIX", "LC_CTYPE=C.UTF-8"}, false},
 	} {
-		d := New(&bytes.Buffer{}, x.tty, env(x.env...))
-		if d.colour != x.colour || d.unicode != x.unicode {
-			t.Errorf("%v %q: colour %v, unicode %v", x.tty, x.env, d.colour, d.unicode)
+		if d := New(&bytes.Buffer{}, Style{}, env(x.env...)); d.unicode != x.unicode {
+			t.Errorf("%q: unicode %v", x.env, d.unicode)
 		}
 	}
 	for columns, want := range map[string]int{"": 80, "x": 80, "-3": 80, "132": 132} {
-		if got := New(&bytes.Buffer{}, true, env("COLUMNS="+columns)).width(); got != want {
+		if got := New(&bytes.Buffer{}, Style{}, env("COLUMNS="+columns)).width(); got != want {
 			t.Errorf("COLUMNS=%s: %d", columns, got)
 		}
 	}

@@ -121,14 +121,21 @@ func (c *command) talk() string {
 
 func begin(t *testing.T, b *broker.Broker, args ...string) *command {
 	t.Helper()
-	c := &command{Cmd: exec.CommandContext(t.Context(), redline, args...)}
+	c := prepare(t, args...)
 	c.Env = append(os.Environ(), "REDLINE_BOOTSTRAP_SERVER="+strings.Join(b.Addrs(), ","))
-	c.Stdout, c.Stderr = locked{c, &c.stdout}, locked{c, &c.stderr}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// prepare is a command that is yet to start, and ends with the test.
+func prepare(t *testing.T, args ...string) *command {
+	t.Helper()
+	c := &command{Cmd: exec.CommandContext(t.Context(), redline, args...)}
+	c.Stdout, c.Stderr = locked{c, &c.stdout}, locked{c, &c.stderr}
 	t.Cleanup(func() {
-		if c.ProcessState == nil {
+		if c.Process != nil && c.ProcessState == nil {
 			_ = c.Process.Kill()
 			_ = c.Wait()
 		}

@@ -46,17 +46,24 @@ func Main(m *testing.M) {
 
 // Broker starts a kfake of one broker that ends with the test, and returns its
 // address. Topics are made with the given number of partitions.
-func Broker(t testing.TB, topics map[string]int32) string {
+func Broker(t testing.TB, topics map[string]int32, more ...kfake.Opt) string {
 	t.Helper()
-	address, end := StartBroker(t, topics)
+	address, end := StartBroker(t, topics, more...)
 	t.Cleanup(end)
 	return address
 }
 
 // StartBroker is Broker for a test that ends the broker itself.
-func StartBroker(t testing.TB, topics map[string]int32) (address string, end func()) {
+func StartBroker(t testing.TB, topics map[string]int32, more ...kfake.Opt) (address string, end func()) {
 	t.Helper()
-	opts := []kfake.Opt{kfake.NumBrokers(1)}
+	cluster := start(t, topics, more...)
+	var once sync.Once
+	return cluster.ListenAddrs()[0], func() { once.Do(cluster.Close) }
+}
+
+func start(t testing.TB, topics map[string]int32, more ...kfake.Opt) *kfake.Cluster {
+	t.Helper()
+	opts := append([]kfake.Opt{kfake.NumBrokers(1)}, more...)
 	for name, partitions := range topics {
 		opts = append(opts, kfake.SeedTopics(partitions, name))
 	}
@@ -64,8 +71,7 @@ func StartBroker(t testing.TB, topics map[string]int32) (address string, end fun
 	if err != nil {
 		t.Fatal(err)
 	}
-	var once sync.Once
-	return cluster.ListenAddrs()[0], func() { once.Do(cluster.Close) }
+	return cluster
 }
 
 // Filled is what Fill wrote: how many records each partition got, and sums that

@@ -47,6 +47,17 @@ func Conformance(t *testing.T, library client.Library, typo, nearest string) {
 		"settings in force are said":                         saysSettings,
 		"a bad value is named":                               namesBadValue,
 		"what the workload sets is refused as a property":    refusesReserved,
+		"a secured broker is written to and read":            secured,
+		"a wrong password is said to a consumer":             wrongPasswordConsumer,
+		"a wrong password is said to a producer":             wrongPasswordProducer,
+		"a foreign certificate is said to a consumer":        foreignCertificate,
+		"a missing certificate is said to a consumer":        missingCertificate,
+		"a missing ACL is named":                             missingACL,
+		"a refusal in the middle ends a consumer":            refusedConsumer,
+		"a refusal in the middle ends a producer":            refusedProducer,
+		"a refusal that passes is gone on from":              refusedForAMoment,
+		"tokens rotate under a run":                          tokensRotate,
+		"a token that cannot be had is said":                 tokenSourceFails,
 	}
 	tests["what is refused is refused beforehand"] = refusesBeforehand
 	tests["an unknown property names the nearest"] = func(t *testing.T, l client.Library) { namesNearest(t, l, typo, nearest) }
@@ -744,7 +755,7 @@ func refusesBeforehand(t *testing.T, l client.Library) {
 	}
 	bad := client.Options{Profile: client.Tuned, Properties: map[string]string{"no.such.property": "1"}}
 	for _, err := range []error{l.CheckConsumer(bad), l.CheckProducer(bad)} {
-		if !errors.Is(err, client.ErrProperty) {
+		if !errors.Is(err, client.ErrProperty) || !errors.Is(err, client.ErrUnknownProperty) {
 			t.Errorf("an unknown property: %v", err)
 		}
 	}

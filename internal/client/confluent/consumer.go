@@ -34,9 +34,14 @@ type consumer struct {
 	events client.Events
 	wire   wire
 
+	tokens   *tokens
+	attempt  cluster.Attempt
+	refusals client.Refusals
+
 	brokers   []string
 	since     time.Time
 	reached   bool
+	seen      bool // the topic: it gave records, or its brokers described it
 	lastError error
 	// missingSince is when the topic was first said to be unknown.
 	missingSince time.Time
@@ -61,20 +66,29 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 	}
 	c := &consumer{
 		draft: d, topic: o.Topic, group: o.Group != "", events: o.Events, wire: wire{count: o.Wire},
+		attempt: attempt(o.Options, cluster.ReadNeeds(o.Topic, o.Group)),
 		brokers: o.Brokers, since: time.Now(), next: maps.Clone(o.Assign),
 	}
 	if c.kafka, err = kafka.NewConsumer(d.config()); err != nil {
 		return nil, d.refusal(err)
 	}
-	if c.group {
-		err = c.kafka.Subscribe(o.Topic, c.rebalanced)
-	} else {
-		err = c.assign()
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot begin to read topic %q: %w", o.Topic, err), c.kafka.Close())
+	c.tokens = newTokens(o.Security, c.kafka)
+	if err = c.begin(); err != nil {
+		c.tokens.close()
+		return nil, errors.Join(fmt.Errorf("cannot begin to read topic %q: %w", o.Topic, c.attempt.Classify(err)), c.kafka.Close())
 	}
 	return c, nil
+}
+
+// begin asks for what is to be read, with a token if one is needed.
+func (c *consumer) begin() error {
+	if err := c.tokens.first(); err != nil {
+		return err
+	}
+	if c.group {
+		return c.kafka.Subscribe(c.topic, c.rebalanced)
+	}
+	return c.assign()
 }
 
 // profiled is the profile with the properties over it, over what is needed.
@@ -83,7 +97,14 @@ func profiled(s side, needed map[string]string, tuned []client.Preset, o client.
 	if err != nil {
 		return nil, err
 	}
-	return newDraft(s, needed, profile, o.Properties)
+	d, err := newDraft(s, needed, profile, o.Properties)
+	if err != nil {
+		return nil, err
+	}
+	if d.secure, err = secure(o.Security); err != nil {
+		return nil, err
+	}
+	return d, apart(d.set, d.secure)
 }
 
 func (library) CheckConsumer(o client.Options) error {
@@ -201,6 +222,8 @@ func (c *consumer) take(event kafka.Event) {
 		c.problem(e)
 	case *kafka.Stats:
 		c.wire.take(e.String())
+	case kafka.OAuthBearerTokenRefresh:
+		c.tokens.refresh()
 	case kafka.OffsetsCommitted:
 		if e.Error != nil && code(e.Error) != kafka.ErrNoOffset {
 			c.recoverable(fmt.Errorf("cannot commit: %w", e.Error))
@@ -217,7 +240,8 @@ func (c *consumer) hand() {
 		c.handle(&c.batch)
 		c.handed = true
 	}
-	c.reached = true
+	c.reached, c.seen = true, true
+	c.refusals.Accepted("")
 	c.missingSince = time.Time{}
 	if !c.group {
 		last := c.batch.messages[len(c.batch.messages)-1]
@@ -230,9 +254,10 @@ func (c *consumer) hand() {
 // problem tells an error that ends the consumer from one that passes.
 func (c *consumer) problem(err error) {
 	e, _ := errors.AsType[kafka.Error](err)
+	err = asGo(err)
 	switch {
-	case notAllowed(err):
-		c.fatal = fmt.Errorf("%w: reading topic %q: %w; grant Read on the topic and the group, or connect as somebody who has it", cluster.ErrNotAllowed, c.topic, err)
+	case notAuthorized(err, c.group), c.attempt.Lasting(err) && c.refusals.Refused("", err):
+		c.fatal = fmt.Errorf("reading topic %q: %w", c.topic, c.attempt.Classify(err))
 	case e.IsFatal(), e.Code() == kafka.ErrInconsistentGroupProtocol, e.Code() == kafka.ErrInvalidGroupID, e.Code() == kafka.ErrInvalidSessionTimeout,
 		e.Code() == kafka.ErrGroupMaxSizeReached, e.Code() == kafka.ErrFencedInstanceID:
 		c.fatal = fmt.Errorf("librdkafka gives up reading topic %q: %w; change the property it speaks of, or take another group", c.topic, err)
@@ -252,9 +277,16 @@ func (c *consumer) problem(err error) {
 }
 
 // ask settles by a direct question what the silence of librdkafka leaves open:
-// whether there is a broker at all, and whether a topic that was missing is
-// still. It returns nil while there is nothing to ask.
+// whether there is a broker at all, whether one that refused us still does, and
+// whether a topic that was missing is still. It returns nil while there is
+// nothing to ask.
 func (c *consumer) ask() error {
+	if refused := c.refusals.Overdue(""); refused != nil {
+		if _, err := c.kafka.GetMetadata(nil, false, int(askWithin.Milliseconds())); err != nil {
+			return fmt.Errorf("reading topic %q: %w", c.topic, c.attempt.Classify(refused))
+		}
+		c.refusals.Accepted("")
+	}
 	if !c.reached && time.Since(c.since) >= reachWithin {
 		_, err := c.kafka.GetMetadata(nil, false, int(askWithin.Milliseconds()))
 		if err != nil {
@@ -265,17 +297,28 @@ func (c *consumer) ask() error {
 		}
 		c.reached = true
 	}
-	if c.missingSince.IsZero() || time.Since(c.missingSince) < unknownTopicFor {
-		return nil
+	missed := !c.missingSince.IsZero() && time.Since(c.missingSince) >= unknownTopicFor
+	if missed || !c.seen && time.Since(c.since) >= unknownTopicFor {
+		return c.askTopic()
 	}
+	return nil
+}
+
+// askTopic is for the topic that gives nothing: librdkafka says late that it is
+// missing, and never that it may not be described.
+func (c *consumer) askTopic() error {
 	metadata, err := c.kafka.GetMetadata(&c.topic, false, int(askWithin.Milliseconds()))
 	if err != nil {
 		return nil //nolint:nilerr // nobody knows; asked again at the next poll
 	}
-	if gone := metadata.Topics[c.topic].Error; unknownTopic(gone) {
-		return missing(c.topic, gone)
+	wrong := metadata.Topics[c.topic].Error
+	switch {
+	case notAuthorized(wrong, c.group):
+		return fmt.Errorf("reading topic %q: %w", c.topic, c.attempt.Classify(asGo(wrong)))
+	case unknownTopic(wrong) && !c.missingSince.IsZero():
+		return missing(c.topic, wrong)
 	}
-	c.missingSince = time.Time{}
+	c.missingSince, c.seen = time.Time{}, true
 	return nil
 }
 
@@ -291,6 +334,7 @@ func (c *consumer) recoverable(err error) {
 func (c *consumer) rebalanced(_ *kafka.Consumer, event kafka.Event) error {
 	c.hand()
 	c.reached = true
+	c.refusals.Accepted("")
 	switch e := event.(type) {
 	case kafka.AssignedPartitions:
 		if c.events != nil && len(e.Partitions) > 0 {
@@ -348,6 +392,7 @@ func (c *consumer) stop() error {
 // be hurried: when ctx ends first, it goes on leaving in the background, which
 // takes until the end of the member's session when the coordinator is gone.
 func (c *consumer) Close(ctx context.Context) error {
+	c.tokens.close()
 	done := make(chan error, 1)
 	go func() {
 		err := c.stop()

@@ -11,7 +11,6 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"redline/internal/client"
-	"redline/internal/cluster"
 )
 
 // Library makes clients of confluent-kafka-go.
@@ -74,40 +73,9 @@ func preset(p client.Profile, tuned []client.Preset) ([]client.Preset, error) {
 	return nil, fmt.Errorf("there is no profile %q; take %q or %q", p, client.Tuned, client.Defaults)
 }
 
-// unreachable is the error for a cluster of which nothing was ever heard.
-func unreachable(brokers []string, last error) error {
-	return fmt.Errorf("%w: no broker at %s answered within %v: %w; start one there, or name another with -b",
-		cluster.ErrUnreachable, strings.Join(brokers, ","), reachWithin+askWithin, last)
-}
-
 // missing is the error for a topic that is not there.
 func missing(topic string, err error) error {
 	return fmt.Errorf("topic %q is not there (or no more): %w; create it with redline topic create, or list what is there with redline topic list", topic, err)
-}
-
-// code is librdkafka's number of an error, ErrNoError for others.
-func code(err error) kafka.ErrorCode {
-	if e, ok := errors.AsType[kafka.Error](err); ok {
-		return e.Code()
-	}
-	return kafka.ErrNoError
-}
-
-func unknownTopic(err error) bool {
-	switch code(err) {
-	case kafka.ErrUnknownTopicOrPart, kafka.ErrUnknownTopic, kafka.ErrUnknownPartition, kafka.ErrUnknownTopicID, kafka.ErrTopicException:
-		return true
-	}
-	return false
-}
-
-func notAllowed(err error) bool {
-	switch code(err) {
-	case kafka.ErrTopicAuthorizationFailed, kafka.ErrGroupAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
-		kafka.ErrAuthentication, kafka.ErrSaslAuthenticationFailed:
-		return true
-	}
-	return false
 }
 
 // neverAppended marks an error of a record that no broker can have.

@@ -13,6 +13,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"redline/internal/client"
+	"redline/internal/cluster"
 )
 
 // slot holds one record from Record to its acknowledgement.
@@ -27,6 +28,8 @@ const (
 	slotsAtOnce = 256
 	// stalledFor is how long no report may come before a flush is forced.
 	stalledFor = 100 * time.Millisecond
+	// watchEvery is how often the producer is looked at.
+	watchEvery = 500 * time.Millisecond
 )
 
 type producer struct {
@@ -35,6 +38,8 @@ type producer struct {
 	topic   string
 	size    int
 	brokers []string
+	tokens  *tokens
+	attempt cluster.Attempt
 	wire    wire
 	message kafka.Message // reused: librdkafka copies it
 
@@ -48,13 +53,23 @@ type producer struct {
 	returned  []*slot
 	lastError error
 	delivered bool
+	refusals  client.Refusals
 
 	records atomic.Int64  // not yet settled
 	room    chan struct{} // something was settled
-	dead    atomic.Pointer[error]
+	dead    atomic.Pointer[death]
 	ended   chan struct{} // events has returned
-	giveUp  *time.Timer
-	asking  sync.WaitGroup
+	since   time.Time
+	reached bool // of watch alone
+	closing chan struct{}
+	watched chan struct{} // watch has returned
+}
+
+// death is why a producer can send no more. Of one that never reached a broker
+// no record can be in the log.
+type death struct {
+	err   error
+	never bool
 }
 
 // Producer makes a producer to one topic. An error names the property that is
@@ -68,19 +83,21 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 		return nil, err
 	}
 	p := &producer{
-		draft: d, topic: o.Topic, size: o.RecordSize, brokers: o.Brokers, wire: wire{count: o.Wire}, acked: o.Acked,
-		room: make(chan struct{}, 1), ended: make(chan struct{}),
+		draft: d, topic: o.Topic, size: o.RecordSize, brokers: o.Brokers, attempt: attempt(o.Options, cluster.WriteNeeds(o.Topic)), wire: wire{count: o.Wire}, acked: o.Acked,
+		room: make(chan struct{}, 1), ended: make(chan struct{}), since: time.Now(), closing: make(chan struct{}), watched: make(chan struct{}),
 	}
 	if p.kafka, err = kafka.NewProducer(d.config()); err != nil {
 		return nil, d.refusal(err)
 	}
+	p.tokens = newTokens(o.Security, p.kafka)
+	if err := p.tokens.first(); err != nil {
+		p.tokens.close()
+		p.kafka.Close()
+		return nil, fmt.Errorf("cannot begin to write to topic %q: %w", o.Topic, p.attempt.Classify(err))
+	}
 	p.message.TopicPartition.Topic = &p.topic
 	go p.events()
-	p.asking.Add(1)
-	p.giveUp = time.AfterFunc(reachWithin, func() {
-		defer p.asking.Done()
-		p.checkReached()
-	})
+	go p.watch()
 	return p, nil
 }
 
@@ -123,7 +140,7 @@ func (p *producer) Send(ctx context.Context, r *client.Record) error {
 	s.queued = true
 	for {
 		if dead := p.dead.Load(); dead != nil {
-			return p.unsent(s, *dead)
+			return p.unsent(s, dead.err)
 		}
 		err := p.kafka.Produce(&p.message, nil)
 		if err == nil {
@@ -161,14 +178,40 @@ func (p *producer) events() {
 				p.settle(s, int64(e.TopicPartition.Offset), e.TopicPartition.Error)
 			}
 		case kafka.Error:
-			p.mu.Lock()
-			if p.lastError == nil || e.Code() != kafka.ErrAllBrokersDown {
-				p.lastError = e // that all are down says less than why one is
-			}
-			p.mu.Unlock()
+			p.problem(e)
 		case *kafka.Stats:
 			p.wire.take(e.String())
+		case kafka.OAuthBearerTokenRefresh:
+			p.tokens.refresh()
 		}
+	}
+}
+
+// problem ends the producer at an error that does not pass, and keeps others
+// for when no broker is reached.
+func (p *producer) problem(e kafka.Error) {
+	if err := asGo(e); p.attempt.Lasting(err) && p.refusals.Refused("", err) {
+		if p.dead.Load() == nil {
+			p.die(&death{err: p.attempt.Classify(err)}, kafka.PurgeNonBlocking)
+		}
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lastError == nil || e.Code() != kafka.ErrAllBrokersDown {
+		p.lastError = e // that all are down says less than why one is
+	}
+}
+
+// die gives up what is queued, and has Send and Flush end. Only the first counts.
+func (p *producer) die(d *death, how int) {
+	if !p.dead.CompareAndSwap(nil, d) {
+		return
+	}
+	_ = p.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight | how) // it fails only on a closed client
+	select {
+	case p.room <- struct{}{}:
+	default:
 	}
 }
 
@@ -179,6 +222,7 @@ func (p *producer) settle(s *slot, offset int64, err error) {
 	s.record.Offset = max(offset, -1) // below it are librdkafka's words for no offset
 	if err == nil {
 		p.delivered = true
+		p.refusals.Accepted("")
 	} else {
 		s.record.Offset = -1
 		err = p.explain(err)
@@ -195,8 +239,13 @@ func (p *producer) settle(s *slot, offset int64, err error) {
 
 // explain adds to an error what only this producer knows; mu is held.
 func (p *producer) explain(err error) error {
-	if dead := p.dead.Load(); dead != nil {
-		return neverAppended{*dead}
+	if dead := p.dead.Load(); dead != nil && dead.never {
+		return neverAppended{dead.err}
+	} else if dead != nil {
+		return dead.err
+	}
+	if notAuthorized(err, false) {
+		return p.attempt.Classify(asGo(err))
 	}
 	if unknownTopic(err) {
 		err = missing(p.topic, err)
@@ -207,28 +256,62 @@ func (p *producer) explain(err error) error {
 	return err
 }
 
+// watch settles by direct questions what the silence of librdkafka leaves open,
+// until the producer is closed or has died.
+func (p *producer) watch() {
+	defer close(p.watched)
+	look := time.NewTicker(watchEvery)
+	defer look.Stop()
+	for p.dead.Load() == nil {
+		select {
+		case <-p.closing:
+			return
+		case <-look.C:
+		}
+		p.checkReached()
+		p.checkRefused()
+	}
+}
+
 // checkReached gives up what is queued when no broker was ever there.
 func (p *producer) checkReached() {
-	p.mu.Lock()
-	reached, last := p.delivered, p.lastError
-	p.mu.Unlock()
-	if reached {
+	if p.reached || time.Since(p.since) < reachWithin {
 		return
 	}
-	_, err := p.kafka.GetMetadata(nil, false, int(askWithin.Milliseconds()))
+	p.mu.Lock()
+	delivered, last := p.delivered, p.lastError
+	p.mu.Unlock()
+	err := error(nil)
+	if !delivered {
+		err = p.ask()
+	}
 	if err == nil {
+		p.reached = true
 		return
 	}
 	if last != nil {
 		err = last
 	}
-	dead := unreachable(p.brokers, err)
-	p.dead.Store(&dead)
-	_ = p.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight) // it fails only on a closed client
-	select {
-	case p.room <- struct{}{}:
-	default:
+	p.die(&death{unreachable(p.brokers, err), true}, 0)
+}
+
+// checkRefused ends the producer when a broker that refused us still does.
+func (p *producer) checkRefused() {
+	refused := p.refusals.Overdue("")
+	if refused == nil {
+		return
 	}
+	if p.ask() != nil {
+		p.die(&death{err: p.attempt.Classify(refused)}, 0)
+		return
+	}
+	p.refusals.Accepted("")
+}
+
+// ask says whether any broker answers.
+func (p *producer) ask() error {
+	_, err := p.kafka.GetMetadata(nil, false, int(askWithin.Milliseconds()))
+	return err
 }
 
 // Flush waits for the reports. librdkafka's own flush, which also ends the
@@ -253,10 +336,9 @@ func (p *producer) Flush(ctx context.Context) error {
 func (p *producer) Settings() map[string]string { return p.draft.settings() }
 
 func (p *producer) Close(ctx context.Context) error {
-	if p.giveUp.Stop() {
-		p.asking.Done()
-	}
-	p.asking.Wait()
+	close(p.closing)
+	<-p.watched
+	p.tokens.close()
 	purged := p.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight)
 	flushed := p.Flush(ctx)
 	p.kafka.Close()

@@ -11,6 +11,7 @@ import (
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 
 	"redline/internal/client"
+	"redline/internal/secret"
 )
 
 // side says which kind of client a property belongs to.
@@ -43,7 +44,8 @@ type property struct {
 
 // properties is librdkafka's table, without what the workload itself decides
 // and what only its C interface can use. Keys that begin with ssl. or sasl. are
-// passed through and never shown.
+// passed through and never shown; those of the connection itself are set by
+// secure, not here.
 var properties = []property{
 	{name: "acks", side: producing, fallback: "all", aliases: []string{"request.required.acks"}},
 	{name: "auto.commit.interval.ms", side: consuming, fallback: "5000"},
@@ -101,7 +103,6 @@ var properties = []property{
 	{name: "retries", side: producing, fallback: "2147483647", aliases: []string{"message.send.max.retries"}},
 	{name: "retry.backoff.max.ms", side: both, fallback: "1000"},
 	{name: "retry.backoff.ms", side: both, fallback: "100"},
-	{name: "security.protocol", side: both, fallback: "plaintext"},
 	{name: "session.timeout.ms", side: consuming, fallback: "45000"},
 	{name: "socket.connection.setup.timeout.ms", side: both, fallback: "30000"},
 	{name: "socket.keepalive.enable", side: both, fallback: "false"},
@@ -132,10 +133,12 @@ var strategies = strings.NewReplacer(
 	"org.apache.kafka.clients.consumer.CooperativeStickyAssignor", "cooperative-sticky",
 )
 
-// draft is what is set, by librdkafka's name.
+// draft is what is set, by librdkafka's name. secure is apart, so that nothing
+// that shows what is set shows a secret.
 type draft struct {
-	side side
-	set  map[string]string
+	side   side
+	set    map[string]string
+	secure map[string]secret.Text
 }
 
 // newDraft puts the user's properties over the profile's, over what the
@@ -185,7 +188,7 @@ func translate(key, value string, s side) (string, string, error) {
 		return "", "", client.UnknownProperty("confluent", key, spellings(s))
 	}
 	if row.side&s == 0 {
-		return "", "", fmt.Errorf("confluent cannot use %q here: it is a property of %s", key, row.side)
+		return "", "", client.InapplicableProperty("confluent", key, row.side.String())
 	}
 	if row.name == "partition.assignment.strategy" {
 		value = strategies.Replace(value)
@@ -229,6 +232,9 @@ func (d *draft) config() *kafka.ConfigMap {
 	for key, value := range d.set {
 		config[key] = value
 	}
+	for key, value := range d.secure {
+		config[key] = value.Reveal()
+	}
 	return &config
 }
 
@@ -255,6 +261,9 @@ func (d *draft) settings() map[string]string {
 // key at most.
 func (d *draft) refusal(err error) error {
 	for _, key := range sortedKeys(d.set) {
+		if strings.HasPrefix(key, "ssl.") || strings.HasPrefix(key, "sasl.") {
+			continue // it may be a secret
+		}
 		if strings.Contains(err.Error(), `"`+key+`"`) || strings.Contains(err.Error(), "`"+key+"`") {
 			return fmt.Errorf("confluent cannot take %s=%q: %w", key, d.set[key], err)
 		}

@@ -63,7 +63,7 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 		return nil, err
 	}
 	c := &consumer{draft: d, topic: o.Topic, group: o.Group != "", events: o.Events, seen: make(map[int32]bool)}
-	c.watch = newWatch(o.Brokers, c.recoverable)
+	c.watch = newWatch(o.Options, c.recoverable, cluster.ReadNeeds(o.Topic, o.Group)...)
 	if c.group {
 		mine = append(mine, kgo.OnPartitionsAssigned(c.assigned), kgo.OnPartitionsRevoked(c.revoked), kgo.OnPartitionsLost(c.lost))
 	}
@@ -179,7 +179,9 @@ func (c *consumer) Poll(ctx context.Context, handle func(client.Batch)) error {
 	if any {
 		c.missingSince = time.Time{}
 	} else if fatal == nil && ctx.Err() == nil {
-		fatal = c.watch.unreachable()
+		if fatal = c.watch.refused(); fatal == nil {
+			fatal = c.watch.unreachable()
+		}
 		if failed {
 			pause(ctx, errorPause)
 		}
@@ -222,7 +224,7 @@ func (c *consumer) problem(partition int32, err error) error {
 	case errors.Is(err, kgo.ErrClientClosed):
 		return fmt.Errorf("the consumer of %q was closed while it was polled: %w", c.topic, err)
 	case notAllowed(err):
-		return fmt.Errorf("%w: reading topic %q: %w; grant Read on the topic and the group, or connect as somebody who has it", cluster.ErrNotAllowed, c.topic, err)
+		return fmt.Errorf("reading topic %q: %w", c.topic, c.watch.attempt.Classify(err))
 	case misfit(err):
 		return fmt.Errorf("cannot join the group that reads topic %q: %w; change the property it speaks of, or take another group", c.topic, err)
 	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InvalidTopicException):
@@ -240,10 +242,11 @@ func (c *consumer) problem(partition int32, err error) error {
 	return nil
 }
 
-// notAllowed says whether the cluster refuses who we are.
+// notAllowed says whether an ACL is missing. A refused authentication is not
+// among it: the watch decides whether that lasts.
 func notAllowed(err error) bool {
 	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed) ||
-		errors.Is(err, kerr.ClusterAuthorizationFailed) || errors.Is(err, kerr.SaslAuthenticationFailed)
+		errors.Is(err, kerr.ClusterAuthorizationFailed)
 }
 
 // misfit says whether the group will never take this member as it is.

@@ -19,6 +19,7 @@ package franz
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"redline/internal/client"
+	"redline/internal/security"
 )
 
 // Library makes franz-go clients.
@@ -65,8 +67,9 @@ func (d *draft) connect(o client.Options, watch *watch, base context.Context, mi
 	if o.Wire != nil {
 		opts = append(opts, kgo.WithHooks(wire{o.Wire}))
 	}
+	opts = append(opts, o.Security.FranzOptions(dialTimeout)...)
 	if d.readBuffer > 0 || d.writeBuffer > 0 {
-		opts = append(opts, kgo.Dialer(d.dial))
+		opts = append(opts, kgo.Dialer(d.dialer(o.Security)))
 	}
 	opts = append(opts, mine...)
 	opts = append(opts, d.opts...)
@@ -77,24 +80,37 @@ func (d *draft) connect(o client.Options, watch *watch, base context.Context, mi
 	return cl, nil
 }
 
-// dial opens a connection with the socket buffers asked for.
-func (d *draft) dial(ctx context.Context, network, host string) (net.Conn, error) {
-	dialer := net.Dialer{Timeout: dialTimeout}
-	conn, err := dialer.DialContext(ctx, network, host)
-	if err != nil {
-		return nil, err
+// dialer opens connections with the socket buffers asked for.
+func (d *draft) dialer(how security.Security) func(context.Context, string, string) (net.Conn, error) {
+	return func(ctx context.Context, _, address string) (net.Conn, error) {
+		conn, err := how.Dial(ctx, address, dialTimeout)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.setBuffers(conn); err != nil {
+			conn.Close()
+			return nil, fmt.Errorf("cannot set the socket buffers: %w", err)
+		}
+		return conn, nil
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok && d.readBuffer > 0 {
+}
+
+func (d *draft) setBuffers(conn net.Conn) error {
+	if secured, ok := conn.(*tls.Conn); ok {
+		conn = secured.NetConn()
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		return nil
+	}
+	var err error
+	if d.readBuffer > 0 {
 		err = tcp.SetReadBuffer(d.readBuffer)
 	}
-	if tcp, ok := conn.(*net.TCPConn); ok && d.writeBuffer > 0 && err == nil {
+	if d.writeBuffer > 0 && err == nil {
 		err = tcp.SetWriteBuffer(d.writeBuffer)
 	}
-	if err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("cannot set the socket buffers: %w", err)
-	}
-	return conn, nil
+	return err
 }
 
 // preset picks the profile's properties.

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"redline/internal/client"
+	"redline/internal/cluster"
 )
 
 // slot holds one record from Record to its acknowledgement. It is also the
@@ -41,6 +42,7 @@ type producer struct {
 	watch   *watch
 	giveUp  *time.Timer // fires when no broker has answered in time
 	dead    atomic.Pointer[error]
+	died    chan struct{} // closed after dead is set
 
 	free []*slot // the sender's
 	done []*slot // the promises' goroutine's
@@ -66,8 +68,9 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &producer{draft: d, topic: o.Topic, size: o.RecordSize, acked: o.Acked, watch: newWatch(o.Brokers, nil), room: make(chan struct{}, 1)}
+	p := &producer{draft: d, topic: o.Topic, size: o.RecordSize, acked: o.Acked, room: make(chan struct{}, 1), died: make(chan struct{})}
 	p.promise = p.settle
+	p.watch = newWatch(o.Options, p.checkRefused, cluster.WriteNeeds(o.Topic)...)
 	base, end := context.WithCancel(context.Background())
 	p.end = end
 	if p.kgo, err = d.connect(o.Options, p.watch, base, d.produceOptions()...); err != nil {
@@ -279,7 +282,13 @@ func (e neverAppended) Unwrap() error { return e.error }
 // explain adds to an error what only this producer knows.
 func (p *producer) explain(err error) error {
 	if dead := p.dead.Load(); dead != nil {
-		return neverAppended{*dead}
+		if !p.watch.answered.Load() {
+			return neverAppended{*dead}
+		}
+		return *dead
+	}
+	if notAllowed(err) {
+		return p.watch.attempt.Classify(err)
 	}
 	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
 		err = fmt.Errorf("topic %q is not there (or no more): %w; create it with redline topic create, or list what is there with redline topic list", p.topic, err)
@@ -296,16 +305,51 @@ func (p *producer) checkReached() {
 	if dead == nil {
 		return
 	}
-	p.dead.Store(&dead)
-	p.kgo.UnsafeAbortBufferedRecords() // safe: no request was ever written
+	if p.die(dead) {
+		p.kgo.UnsafeAbortBufferedRecords() // safe: no request was ever written
+	}
+}
+
+// checkRefused ends the producer when a broker refuses us for good. It runs in
+// kgo's goroutines, so it leaves to Close what has to be waited for.
+func (p *producer) checkRefused(error) {
+	if p.dead.Load() != nil {
+		return
+	}
+	if dead := p.watch.refused(); dead != nil {
+		p.die(dead)
+	}
+}
+
+// die has Send and Flush end with an error; it says whether it was the first.
+func (p *producer) die(dead error) bool {
+	if !p.dead.CompareAndSwap(nil, &dead) {
+		return false
+	}
+	close(p.died)
 	select {
 	case p.room <- struct{}{}:
 	default:
 	}
+	return true
 }
 
+// Flush ends early when the producer has died: nothing more will be acknowledged.
 func (p *producer) Flush(ctx context.Context) error {
-	if err := p.kgo.Flush(ctx); err != nil {
+	within, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-p.died:
+			cancel(*p.dead.Load())
+		case <-within.Done():
+		}
+	}()
+	err := p.kgo.Flush(within)
+	if dead := p.dead.Load(); err != nil && dead != nil {
+		return fmt.Errorf("%d records are not acknowledged: %w", p.records.Load(), *dead)
+	}
+	if err != nil {
 		return fmt.Errorf("%d records are not acknowledged yet: %w", p.records.Load(), err)
 	}
 	return nil

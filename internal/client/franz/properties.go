@@ -227,7 +227,7 @@ func find(key string, s side) (property, error) {
 			continue
 		}
 		if row.side&s == 0 {
-			return property{}, fmt.Errorf("franz cannot use %q here: it is a property of %s", key, row.side)
+			return property{}, client.InapplicableProperty("franz", key, row.side.String())
 		}
 		return row, nil
 	}

@@ -1,0 +1,329 @@
+package kafka_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"redline/internal/broker"
+	"redline/internal/connection"
+	"redline/internal/security"
+	"redline/result"
+)
+
+// secured is a mechanism to reach a cluster by, and the four ways to spell it.
+type secured struct {
+	name   string
+	secure broker.Secure
+}
+
+var mechanisms = []secured{
+	{"SASL_SSL with SCRAM-SHA-512", broker.Secure{TLS: true, SASL: security.ScramSHA512}},
+	{"mutual TLS", broker.Secure{MTLS: true}},
+	{"OAUTHBEARER", broker.Secure{TLS: true, SASL: security.OAuthBearer}},
+}
+
+// way is one spelling of a connection: arguments, and what -X dump has to say.
+type way struct {
+	name   string
+	args   []string
+	dumped []string
+}
+
+// ways spells the connection to a broker by flags, by a Java file with JKS, by
+// librdkafka's properties and by a context.
+func ways(t *testing.T, b *broker.Broker, s broker.Secure) []way {
+	t.Helper()
+	folder := t.TempDir()
+	clients := filepath.Dir(b.State().ClientProperties)
+	file := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	admin, err := connection.FromFile(b.State().ClientProperties)
+	if err != nil {
+		t.Fatal(err)
+	}
+	addresses, ca := strings.Join(b.Addrs(), ","), filepath.Join(clients, "ca.pem")
+	flags := []string{"-b", addresses, "--tls-ca", ca}
+	properties := []string{"metadata.broker.list=" + addresses, "ssl.ca.location=" + ca}
+	switch {
+	case s.MTLS:
+		certificate, key := filepath.Join(clients, "admin.pem"), filepath.Join(clients, "admin.key")
+		flags = append(flags, "--tls-cert", certificate, "--tls-key", key)
+		properties = append(properties, "security.protocol=ssl", "ssl.certificate.location="+certificate, "ssl.key.location="+key)
+	case s.SASL == security.OAuthBearer:
+		token, err := security.UnsecuredToken(security.UnsecuredClaims{Claims: map[string]any{"sub": "admin"}, Lifetime: time.Hour})(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		flags = append(flags, "--sasl-mechanism", "oauthbearer", "--oauth-token-file", file("token", token.Value.Reveal()))
+		properties = append(properties, "security.protocol=sasl_ssl", "sasl.mechanisms=OAUTHBEARER",
+			"enable.sasl.oauthbearer.unsecure.jwt=true", "sasl.oauthbearer.config=principal=admin")
+	default:
+		password := file("password", admin.Security.SASL.Password.Reveal()+"\n")
+		flags = append(flags, "--sasl-mechanism", "scram-sha-512", "--sasl-user", "admin", "--sasl-password-file", password)
+		properties = append(properties, "security.protocol=sasl_ssl", "sasl.mechanisms=SCRAM-SHA-512",
+			"sasl.username=admin", "sasl.password=${file:"+password+"}")
+	}
+	librdkafka, yaml := []string{}, "contexts:\n  test:\n    properties:\n"
+	for _, pair := range properties {
+		librdkafka = append(librdkafka, "-X", pair)
+		key, value, _ := strings.Cut(pair, "=")
+		yaml += fmt.Sprintf("      %s: %q\n", key, value)
+	}
+	t.Setenv("REDLINE_CONFIG", file("config.yaml", yaml))
+	return []way{
+		{"flags", flags, []string{"ssl.ca.location = " + ca + "  (from --tls-ca)", "bootstrap.servers = " + addresses + "  (from --bootstrap-server)"}},
+		{"java", []string{"-F", b.State().ClientProperties}, []string{"ssl.truststore.location = ", "admin.properties:"}},
+		{"librdkafka", librdkafka, []string{"bootstrap.servers = " + addresses + "  (from -X)", "ssl.ca.location = " + ca + "  (from -X)"}},
+		{"context", []string{"--context", "test"}, []string{"(from context test, ", "config.yaml:"}},
+	}
+}
+
+// plainly runs redline without the addresses in the environment, for the way must say
+// them.
+func plainly(t *testing.T, code int, args ...string) *command {
+	t.Helper()
+	c := prepare(t, args...)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.end(t, code)
+	return c
+}
+
+// Every mechanism, however it is spelled, reaches the same cluster with the same
+// result, by either client.
+func TestASecuredKafkaIsReachedByEverySpelling(t *testing.T) {
+	for _, m := range mechanisms {
+		t.Run(m.name, func(t *testing.T) {
+			b := start(t, broker.Config{Secure: m.secure})
+			for i, way := range ways(t, b, m.secure) {
+				t.Run(way.name, func(t *testing.T) {
+					topic, client := fmt.Sprintf("topic-%d", i), []string{"franz", "confluent"}[i%2]
+					with := func(args ...string) []string { return append(args, way.args...) }
+					dumped := plainly(t, 0, with("consume", "-X", "dump")...).out()
+					for _, line := range way.dumped {
+						if !strings.Contains(dumped, line) {
+							t.Errorf("-X dump lacks %q:\n%s", line, dumped)
+						}
+					}
+					plainly(t, 0, with("topic", "create", topic, "--partitions", "2")...)
+					produced := decode[result.ProduceReport](t, plainly(t, 0, with("produce", "--topic", topic, "--num-records", "5000", "--client", client, "-o", "json")...).out())
+					consumed := decode[result.ConsumeReport](t, plainly(t, 0, with("consume", "--topic", topic, "--group", topic, "--until-end", "--client", client, "-o", "json")...).out())
+					if produced.Account.Acked != 5000 || consumed.Account.Once != 5000 || consumed.Account.Lost+consumed.Account.Duplicated != 0 {
+						t.Errorf("produced %+v, consumed %+v", produced.Account, consumed.Account)
+					}
+					group := plainly(t, 0, with("group", "describe", topic)...).out()
+					if strings.Count(group, topic) < 2 {
+						t.Errorf("the group is not there:\n%s", group)
+					}
+					plainly(t, 0, with("group", "delete", topic)...)
+					plainly(t, 0, with("topic", "delete", topic)...)
+				})
+			}
+			measureSecured(t, b)
+		})
+	}
+}
+
+// measureSecured measures a limit and answers a question over the secured connection.
+func measureSecured(t *testing.T, b *broker.Broker) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	file := b.State().ClientProperties
+	limit := decode[result.LimitReport](t, plainly(t, 0, "limit", "-F", file, "--time", "15s", "-o", "json").out())
+	if limit.Limit.Consume == nil || limit.Limit.Produce == nil {
+		t.Errorf("no limit: %+v", limit)
+	}
+	question := "question: do more consumers read faster?\nmeasure: consume\nbase:\n  partitions: 2\naxes:\n  consumers: [1, 2]\n"
+	if err := os.WriteFile("q.yaml", []byte(question), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	answer := decode[result.ExperimentReport](t, plainly(t, 0, "run", "q.yaml", "-F", file, "--rounds", "2", "--time", "20s", "-o", "json").out())
+	if len(answer.Rows) != 2 {
+		t.Errorf("%d rows", len(answer.Rows))
+	}
+	if left := plainly(t, 0, "topic", "list", "-F", file).out(); strings.Contains(left, "redline-") {
+		t.Errorf("topics are left over: %s", left)
+	}
+}
+
+// refusal is a connection that must not come about, and the words that say why.
+type refusal struct {
+	name string
+	args []string
+	want []string
+}
+
+// refuse wants each refusal classified in one sentence, with exit code 4, within 10 s.
+func refuse(t *testing.T, refusals []refusal) {
+	t.Helper()
+	for _, r := range refusals {
+		t.Run(r.name, func(t *testing.T) {
+			began := time.Now()
+			c := plainly(t, 4, r.args...)
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("took %s", took)
+			}
+			said := strings.TrimSpace(c.talk())
+			for _, want := range r.want {
+				if !strings.Contains(said, want) {
+					t.Errorf("lacks %q: %s", want, said)
+				}
+			}
+		})
+	}
+}
+
+func TestWhatASecuredKafkaRefusesIsSaidInASentence(t *testing.T) {
+	b := start(t, broker.Config{Secure: broker.Secure{TLS: true, SASL: security.ScramSHA512, ACL: true}})
+	admin := b.State().ClientProperties
+	clients := filepath.Dir(admin)
+	alice := filepath.Join(clients, "alice.properties")
+	wrong := filepath.Join(t.TempDir(), "wrong")
+	if err := os.WriteFile(wrong, []byte("no-password-at-all"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := otherAuthority(t)
+	plainly(t, 0, "topic", "create", "orders", "-F", admin)
+	refuse(t, []refusal{
+		{"wrong password", []string{"topic", "list", "-F", admin, "--sasl-user", "admin", "--sasl-password-file", wrong}, []string{"admin", "SCRAM-SHA-512"}},
+		{"another mechanism", []string{"topic", "list", "-F", admin, "--sasl-mechanism", "PLAIN", "--sasl-user", "admin", "--sasl-password-file", wrong}, []string{"PLAIN", "SCRAM-SHA-512"}},
+		{"wrong authority", []string{"topic", "list", "-F", admin, "--tls-ca", other}, []string{"--tls-ca"}},
+		{"wrong name", []string{"topic", "list", "-F", admin, "--tls-server-name", "kafka.example"}, []string{"kafka.example", "localhost"}},
+		{"plaintext", []string{"topic", "list", "-b", b.Addrs()[0]}, []string{"TLS"}},
+		{"no user", []string{"topic", "list", "-b", b.Addrs()[0], "--tls-ca", filepath.Join(clients, "ca.pem")}, []string{"SASL"}},
+		{"no ACL to create", []string{"topic", "create", "mine", "-F", alice}, []string{"alice", "Create"}},
+		{"no ACL on the topic", []string{"produce", "--topic", "orders", "--num-records", "10", "-F", alice}, []string{"orders"}},
+		{"no ACL on the group", []string{"group", "describe", "g", "-F", alice}, []string{"group"}},
+	})
+}
+
+// A certificate that has expired is refused by us, whatever the broker thinks of it.
+func TestAnExpiredCertificateIsNamed(t *testing.T) {
+	keystore := expiredKeystore(t)
+	b := start(t, broker.Config{
+		Secure:     broker.Secure{TLS: true},
+		Properties: map[string]string{"listener.name.clients.ssl.keystore.location": keystore, "listener.name.clients.ssl.keystore.type": "PEM"},
+	})
+	refuse(t, []refusal{{"expired", []string{"topic", "list", "-F", b.State().ClientProperties}, []string{"expired"}}})
+}
+
+// A token that is renewed in time is taken over by the run that goes on; one that is
+// not ends it.
+func TestARunOutlivesItsTokenIfTheTokenIsRenewed(t *testing.T) {
+	b := start(t, broker.Config{Secure: broker.Secure{TLS: true, SASL: security.OAuthBearer}})
+	clients := filepath.Dir(b.State().ClientProperties)
+	token := filepath.Join(t.TempDir(), "token")
+	renew := func(life time.Duration) {
+		made, err := security.UnsecuredToken(security.UnsecuredClaims{Claims: map[string]any{"sub": "admin"}, Lifetime: life})(context.Background())
+		if err == nil {
+			err = os.WriteFile(token+".new", []byte(made.Value.Reveal()), 0o600)
+		}
+		if err == nil {
+			err = os.Rename(token+".new", token)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	connecting := []string{"-b", b.Addrs()[0], "--tls-ca", filepath.Join(clients, "ca.pem"), "--sasl-mechanism", "OAUTHBEARER", "--oauth-token-file", token}
+	renew(time.Hour)
+	plainly(t, 0, append([]string{"topic", "create", "t", "--partitions", "1"}, connecting...)...)
+	for _, client := range []string{"franz", "confluent"} {
+		t.Run(client+" renewed", func(t *testing.T) {
+			renew(8 * time.Second)
+			done := make(chan struct{})
+			renewed := make(chan struct{})
+			go func() {
+				defer close(renewed)
+				for {
+					select {
+					case <-done:
+						return
+					case <-time.After(2 * time.Second):
+						renew(8 * time.Second)
+					}
+				}
+			}()
+			c := plainly(t, 0, append([]string{"produce", "--topic", "t", "--num-records", "10000", "--throughput", "500", "--client", client, "-o", "json"}, connecting...)...)
+			close(done)
+			<-renewed
+			if r := decode[result.ProduceReport](t, c.out()); r.Account.Acked != 10_000 || r.ElapsedSeconds < 15 {
+				t.Errorf("%+v", r)
+			}
+		})
+		t.Run(client+" expired", func(t *testing.T) {
+			renew(6 * time.Second)
+			began := time.Now()
+			c := plainly(t, 4, append([]string{"produce", "--topic", "t", "--num-records", "100000", "--throughput", "500", "--client", client}, connecting...)...)
+			if took := time.Since(began); took > 25*time.Second {
+				t.Errorf("took %s: %s", took, c.talk())
+			}
+		})
+	}
+}
+
+// otherAuthority is the certificate of an authority that signed nothing here.
+func otherAuthority(t *testing.T) string {
+	t.Helper()
+	certificate, _ := selfSigned(t, time.Now().Add(time.Hour))
+	path := filepath.Join(t.TempDir(), "other.pem")
+	if err := os.WriteFile(path, certificate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// expiredKeystore is a PEM key store, as Kafka takes it, whose certificate is of
+// yesterday.
+func expiredKeystore(t *testing.T) string {
+	t.Helper()
+	certificate, key := selfSigned(t, time.Now().Add(-24*time.Hour))
+	path := filepath.Join(t.TempDir(), "expired.pem")
+	if err := os.WriteFile(path, append(key, certificate...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// selfSigned makes a certificate for localhost that is valid until then, and its key,
+// both as PEM.
+func selfSigned(t *testing.T, until time.Time) (certificate, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "localhost"},
+		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: until.Add(-48 * time.Hour), NotAfter: until, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
+}
