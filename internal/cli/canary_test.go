@@ -59,7 +59,7 @@ func TestAPasswordIsPrintedNowhere(t *testing.T) {
 		{"-b", broker, "-X", "security.protocol=sasl_plaintext", "-X", "sasl.mechanisms=PLAIN", "-X", "sasl.username=bench", "-X", "sasl.password=" + canary},
 		{"-b", broker, "-X", "sasl.mechanism=PLAIN", "-X", "sasl.jaas.config=" + jaas},
 		{"-b", broker, "-X", "sasl.mechanism=SCRAM-SHA-256", "-X", "sasl.username=bench", "-X", "sasl.password=" + canary, "--timeout", "1s"}, // refused
-		{"-b", broker, "-X", "sasl.pasword=" + canary},                                                                     // mistyped
+		{"-b", broker, "-X", "sasl.pasword=" + canary},                                                                                        // mistyped
 		{"-b", broker, "-X", "sasl.jaas.config=" + strings.TrimSuffix(jaas, `";`)},
 	}
 	reached := 0

@@ -72,6 +72,9 @@ var shortly = []string{
 	"REDLINE_NULLS=1", "REDLINE_TRIES=1", "REDLINE_PAIRS=6", "REDLINE_POWER=0.5", "REDLINE_WARMUP=20ms", "REDLINE_WINDOW=50ms",
 }
 
+// longExamples are the commands whose examples take long.
+var longExamples = []string{"redline", "redline aa", "redline compare", "redline doctor", "redline limit", "redline run"}
+
 // examplesOf are the lines of a command's examples.
 func examplesOf(cmd *cobra.Command) []string {
 	var all []string
@@ -123,6 +126,9 @@ func TestEveryExampleRuns(t *testing.T) {
 			return
 		}
 		t.Run(cmd.CommandPath(), func(t *testing.T) {
+			if slices.Contains(longExamples, cmd.CommandPath()) && os.Getenv("REDLINE_EXAMPLES") == "" {
+				t.Skip("its examples measure for half a minute: run scripts/test-full.sh, or set REDLINE_EXAMPLES=1")
+			}
 			t.Parallel()
 			shell := newExampleShell(t)
 			if code, out := shell.run(fixture(cmd), 2*time.Minute); code != 0 {

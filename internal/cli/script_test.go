@@ -138,15 +138,26 @@ func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {
 	base := regexp.MustCompile(`http://[0-9.:]+`).FindString(ts.ReadFile(args[0]))
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, base+args[1], nil)
+	for {
+		body := fetch(ctx, ts, base+args[1])
+		ts.Check(os.WriteFile(ts.MkAbs(args[2]), body, 0o666))
+		if len(args) < 4 || regexp.MustCompile(args[3]).Match(body) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func fetch(ctx context.Context, ts *testscript.TestScript, url string) []byte {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	ts.Check(err)
 	response, err := http.DefaultClient.Do(request)
 	ts.Check(err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, 4<<20))
 	ts.Check(err)
-	ts.Check(os.WriteFile(ts.MkAbs(args[2]), body, 0o666))
 	if !strings.HasPrefix(response.Status, "200") {
-		ts.Fatalf("%s: %s", base+args[1], fmt.Sprint(response.Status))
+		ts.Fatalf("%s: %s", url, fmt.Sprint(response.Status))
 	}
+	return body
 }
