@@ -372,7 +372,9 @@ func (c *consuming) tellError(e workload.Event) {
 // article's, then what it lacked.
 func (c *consuming) finish(ctx context.Context, consumed workload.Consumed) {
 	usage := consumed.Usage
-	usage.WireRead, usage.WireWritten = c.wire.Read.Load(), c.wire.Written.Load()
+	if c.wire.Tells(consumed.Wall) {
+		usage.WireRead, usage.WireWritten = c.wire.Read.Load(), c.wire.Written.Load()
+	}
 	if ranges, err := c.session.Cluster.Offsets(ctx, c.topic); err == nil {
 		for partition, r := range ranges {
 			c.ledger.LogStart(partition, r.Start)
@@ -387,7 +389,7 @@ func (c *consuming) finish(ctx context.Context, consumed workload.Consumed) {
 		r.FirstRecordSeconds, r.LastRecordSeconds = consumed.FirstRecord.Seconds(), consumed.LastRecord.Seconds()
 	}
 	r.Steady = rateOf(consumed.Profile.Steady())
-	if n := c.wire.Fetches.Load(); n > 0 {
+	if n := c.wire.Fetches.Load(); n > 0 && c.wire.Tells(consumed.Wall) {
 		r.RecordsPerFetch = float64(consumed.Records) / float64(n)
 	}
 	r.Account, r.Usage = c.ledger.Account(true), usage

@@ -362,7 +362,9 @@ func (pr *producing) died() <-chan struct{} {
 // finish prints the totals and completes the report.
 func (pr *producing) finish(ctx context.Context, source *payload.Source, produced workload.Produced, before map[int32]int64) {
 	usage := pr.watch.Usage()
-	usage.WireRead, usage.WireWritten = pr.wire.Read.Load(), pr.wire.Written.Load()
+	if pr.wire.Tells(produced.Elapsed) {
+		usage.WireRead, usage.WireWritten = pr.wire.Read.Load(), pr.wire.Written.Load()
+	}
 	if before != nil {
 		if after, err := pr.endOffsets(ctx); err == nil {
 			pr.ledger.Offsets(before, after)

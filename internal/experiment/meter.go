@@ -196,7 +196,9 @@ func (m *meter) report(trial *result.Trial) {
 	trial.Warmup, trial.Window = a.at, b.at-a.at
 	trial.Records, trial.Bytes, trial.Rewinds = b.records-a.records, b.bytes-a.bytes, b.rewinds-a.rewinds
 	trial.Usage = observe.Between(a.usage, b.usage)
-	trial.Usage.WireRead, trial.Usage.WireWritten = b.read-a.read, b.written-a.written
+	if m.wire.Tells(trial.Window) {
+		trial.Usage.WireRead, trial.Usage.WireWritten = b.read-a.read, b.written-a.written
+	}
 	trial.BinWidth, trial.Bins = m.bin, increments(m.counts)
 }
 

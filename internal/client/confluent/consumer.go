@@ -65,7 +65,7 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 		return nil, err
 	}
 	c := &consumer{
-		draft: d, topic: o.Topic, group: o.Group != "", events: o.Events, wire: wire{count: o.Wire},
+		draft: d, topic: o.Topic, group: o.Group != "", events: o.Events, wire: newWire(o.Wire, d.set),
 		attempt: attempt(o.Options, cluster.ReadNeeds(o.Topic, o.Group)),
 		brokers: o.Brokers, since: time.Now(), next: maps.Clone(o.Assign),
 	}

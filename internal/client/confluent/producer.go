@@ -83,7 +83,7 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 		return nil, err
 	}
 	p := &producer{
-		draft: d, topic: o.Topic, size: o.RecordSize, brokers: o.Brokers, attempt: attempt(o.Options, cluster.WriteNeeds(o.Topic)), wire: wire{count: o.Wire}, acked: o.Acked,
+		draft: d, topic: o.Topic, size: o.RecordSize, brokers: o.Brokers, attempt: attempt(o.Options, cluster.WriteNeeds(o.Topic)), wire: newWire(o.Wire, d.set), acked: o.Acked,
 		room: make(chan struct{}, 1), ended: make(chan struct{}), since: time.Now(), closing: make(chan struct{}), watched: make(chan struct{}),
 	}
 	if p.kafka, err = kafka.NewProducer(d.config()); err != nil {

@@ -4,6 +4,8 @@ package confluent
 
 import (
 	"encoding/json"
+	"math"
+	"strconv"
 	"time"
 
 	"redline/internal/client"
@@ -31,6 +33,19 @@ type statistics struct {
 type wire struct {
 	count *client.Wire
 	last  struct{ read, written, requests, fetches, produces, errors int64 }
+}
+
+// newWire counts into count, which may be nil, as often as the client of these
+// properties makes statistics.
+func newWire(count *client.Wire, set map[string]string) wire {
+	if count != nil {
+		every := time.Duration(math.MaxInt64 / 10) // without statistics the counts are never right
+		if ms, err := strconv.ParseFloat(set["statistics.interval.ms"], 64); err == nil && ms > 0 {
+			every = time.Duration(ms * float64(time.Millisecond))
+		}
+		count.Every.Store(int64(every))
+	}
+	return wire{count: count}
 }
 
 // take reads one statistics object. One that does not parse is passed over; the
