@@ -177,7 +177,7 @@ func (f *connectionFlags) gather(p *Process, fallback []connection.Given) (*conn
 	c, err := connection.Resolve(in)
 	if errors.Is(err, connection.ErrNoPassword) && f.password.IsZero() {
 		if f.password, err = ask(p, err); err != nil {
-			return nil, err
+			return nil, settingsFailure(err)
 		}
 		in.Flags = append(in.Flags, connection.Given{Key: "sasl.password", Value: f.password, Origin: connection.Origin{Source: "the prompt"}})
 		c, err = connection.Resolve(in)
@@ -216,6 +216,9 @@ func (f *connectionFlags) inputs(p *Process, fallback []connection.Given) (conne
 	if env := fromEnvironment(f.flags.Lookup("context")); env != "" {
 		in.ContextFrom = env
 	}
+	if err := f.checkEmpty(); err != nil {
+		return in, err
+	}
 	if f.bootstrap != "" {
 		add("bootstrap-server", "bootstrap.servers", f.bootstrap)
 	}
@@ -234,6 +237,21 @@ func (f *connectionFlags) inputs(p *Process, fallback []connection.Given) (conne
 		add("allow-plaintext-credentials", "redline.allow.plaintext.credentials", "true")
 	}
 	return in, f.addPassword(p, &in)
+}
+
+// checkEmpty refuses flags that were typed with nothing in them: the empty variable of a
+// script must not lead to whatever other cluster is named elsewhere.
+func (f *connectionFlags) checkEmpty() (err error) {
+	f.flags.Visit(func(flag *pflag.Flag) {
+		of := flag
+		if name := flag.Annotations[aliasAnnotation]; len(name) > 0 {
+			of = f.flags.Lookup(name[0])
+		}
+		if groupOf(of) == "Connecting" && flag.Value.Type() == "string" && flag.Value.String() == "" {
+			err = usagef("--%s is empty: give it a value, or leave it out", flag.Name)
+		}
+	})
+	return err
 }
 
 // addPassword reads the password of the file that was named, or of the environment.

@@ -12,6 +12,7 @@ import (
 	"redline/internal/client"
 	"redline/internal/client/libraries"
 	"redline/internal/connection"
+	"redline/internal/report"
 )
 
 const propertiesSchema = "redline.properties/v1"
@@ -70,8 +71,17 @@ func (f *connectionFlags) dump(p *Process, output string) error {
 	if err == nil {
 		all = asProperties(c)
 	}
-	return printAnswer(p, output, propertiesSchema, err, func(w io.Writer) { dump(w, c) },
-		func(d document) any { return propertiesDocument{d, append([]propertyJSON{}, all...)} })
+	return printTable(p, output, err, view{
+		text: func(w io.Writer) { dump(w, c) },
+		table: func() report.Table {
+			table := report.Table{Heads: []string{"KEY", "VALUE", "ORIGIN", "OVERRIDDEN"}}
+			for _, a := range all {
+				table.Rows = append(table.Rows, []any{a.Key, *a.Value, *a.Origin, a.Overridden})
+			}
+			return table
+		},
+		object: propertiesDocument{newDocument(propertiesSchema, err), append([]propertyJSON{}, all...)},
+	})
 }
 
 func asProperties(c *connection.Connection) []propertyJSON {
@@ -104,8 +114,17 @@ func (f *connectionFlags) list(p *Process, output string) error {
 	for _, k := range keys {
 		all = append(all, propertyJSON{Key: k.Name, Aliases: append([]string{}, k.Aliases...), Help: k.Help, Secret: k.Secret})
 	}
-	return printAnswer(p, output, propertiesSchema, nil, func(w io.Writer) { writeKeys(w, keys) },
-		func(d document) any { return propertiesDocument{d, all} })
+	return printTable(p, output, nil, view{
+		text: func(w io.Writer) { writeKeys(w, keys) },
+		table: func() report.Table {
+			table := report.Table{Heads: []string{"KEY", "ALIASES", "SECRET", "HELP"}}
+			for _, k := range keys {
+				table.Rows = append(table.Rows, []any{k.Name, k.Aliases, k.Secret, k.Help})
+			}
+			return table
+		},
+		object: propertiesDocument{newDocument(propertiesSchema, nil), all},
+	})
 }
 
 // writeKeys prints the keys about connecting, and says what else there is.
