@@ -58,6 +58,9 @@ memory: ## a thousand short trials: does the heap stay flat?
 article: ## the article from top to bottom, on real Kafka
 	scripts/article.sh
 
+any-kafka: ## every mechanism in every spelling, and every refusal, on real Kafka
+	REDLINE_FULL=1 REDLINE_TEST_KAFKA=1 go test ./test/kafka -count=1 -run 'Secured|Expired|Outlives' -v -timeout 20m
+
 faults: ## kill -9 one of three nodes, on real Kafka
 	go test ./test/kafka -count=1 -v -run 'Kill' -timeout 20m
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,18 +48,25 @@ const defaultBootstrap = "localhost:9092"
 // the machine.
 const passwordEnv = "REDLINE_SASL_PASSWORD" //nolint:gosec // the variable's name
 
-// namedKeys are the flags that stand for one property each.
-var namedKeys = []struct{ flag, key, usage string }{
-	{"tls-ca", "ssl.ca.location", "trust the certificates in this PEM `FILE`; implies --tls"},
-	{"tls-cert", "ssl.certificate.location", "show this certificate, a PEM `FILE`; implies --tls"},
-	{"tls-key", "ssl.key.location", "its private key, a PEM `FILE`"},
-	{"tls-server-name", "redline.tls.server.name", "expect this `NAME` in the broker's certificate (default: the host dialled)"},
-	{"sasl-mechanism", "sasl.mechanism", "`MECHANISM`: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM"},
-	{"sasl-user", "sasl.username", "the user's `NAME`"},
-	{"oauth-token-file", "redline.oauth.token.file", "OAUTHBEARER: the token is in this `FILE`, read again at each re-authentication"},
-	{"oauth-token-command", "redline.oauth.token.command", "OAUTHBEARER: this shell `COMMAND` prints the token"},
-	{"client-id", "client.id", "what brokers see and log (default redline)"},
-}
+// namedKey is a flag that stands for one property.
+type namedKey struct{ flag, key, usage string }
+
+var (
+	tlsKeys = []namedKey{
+		{"tls-ca", "ssl.ca.location", "trust the certificates in this PEM `FILE`; implies --tls"},
+		{"tls-cert", "ssl.certificate.location", "show this certificate, a PEM `FILE`; implies --tls"},
+		{"tls-key", "ssl.key.location", "its private key, a PEM `FILE`"},
+		{"tls-server-name", "redline.tls.server.name", "expect this `NAME` in the broker's certificate (default: the host dialled)"},
+	}
+	saslKeys = []namedKey{
+		{"sasl-mechanism", "sasl.mechanism", "`MECHANISM`: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM"},
+		{"sasl-user", "sasl.username", "the user's `NAME`"},
+		{"oauth-token-file", "redline.oauth.token.file", "OAUTHBEARER: the token is in this `FILE`, read again at each re-authentication"},
+		{"oauth-token-command", "redline.oauth.token.command", "OAUTHBEARER: this shell `COMMAND` prints the token"},
+	}
+	clientKeys = []namedKey{{"client-id", "client.id", "what brokers see and log (default redline)"}}
+	namedKeys  = slices.Concat(tlsKeys, saslKeys, clientKeys)
+)
 
 func (f *connectionFlags) add(cmd *cobra.Command, p *Process) {
 	flags := cmd.Flags()
@@ -70,13 +78,8 @@ func (f *connectionFlags) add(cmd *cobra.Command, p *Process) {
 	alias(cmd, "bootstrap-server", "bootstrap-servers", "brokers", "broker-list")
 	alias(cmd, "command-config", "producer.config", "consumer.config", "config-file")
 	alias(cmd, "context", "cluster")
-	flags.BoolVar(&f.tls, "tls", false, "encrypt the connection")
-	flags.BoolVar(&f.tlsInsecure, "tls-insecure-skip-verify", false, "take every certificate: whoever is between can read and change all")
-	flags.StringVar(&f.passwordFile, "sasl-password-file", "", "the password is in this `FILE`; - reads standard input (default: $"+passwordEnv+", or asked for)")
-	flags.BoolVar(&f.allowPlaintext, "allow-plaintext-credentials", false, "send a password or token unencrypted to another machine")
-	for _, named := range namedKeys {
-		flags.String(named.flag, "", named.usage)
-	}
+	f.addSecurity(flags)
+	addKeys(flags, clientKeys)
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long to wait for each answer of the cluster to an administrative request")
 	flags.DurationVar(&f.dialTimeout, "dial-timeout", 3*time.Second, "how long to wait for a connection")
 	group(cmd, "Connecting", "bootstrap-server", "command-config", "command-property", "context", "client-id", "timeout", "dial-timeout")
@@ -85,6 +88,22 @@ func (f *connectionFlags) add(cmd *cobra.Command, p *Process) {
 	completeBy(cmd, "context", contextNames(p))
 	complete(cmd, "sasl-mechanism", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM")
 	f.answerQuestions(cmd, p)
+}
+
+// addSecurity adds the flags of encryption and authentication, in the order of help.
+func (f *connectionFlags) addSecurity(flags *pflag.FlagSet) {
+	flags.BoolVar(&f.tls, "tls", false, "encrypt the connection")
+	addKeys(flags, tlsKeys)
+	flags.BoolVar(&f.tlsInsecure, "tls-insecure-skip-verify", false, "take every certificate: whoever is between can read and change all")
+	addKeys(flags, saslKeys)
+	flags.StringVar(&f.passwordFile, "sasl-password-file", "", "the password is in this `FILE`; - reads standard input (default: $"+passwordEnv+", or asked for)")
+	flags.BoolVar(&f.allowPlaintext, "allow-plaintext-credentials", false, "send a password or token unencrypted to another machine")
+}
+
+func addKeys(flags *pflag.FlagSet, keys []namedKey) {
+	for _, named := range keys {
+		flags.String(named.flag, "", named.usage)
+	}
 }
 
 // config is what cluster.Connect takes.
@@ -227,14 +246,17 @@ func (f *connectionFlags) inputs(p *Process, fallback []connection.Given) (conne
 			add(named.flag, named.key, flag.Value.String())
 		}
 	}
-	if f.tls {
-		add("tls", "redline.tls", "true")
-	}
-	if f.tlsInsecure {
-		add("tls-insecure-skip-verify", "enable.ssl.certificate.verification", "false")
-	}
-	if f.allowPlaintext {
-		add("allow-plaintext-credentials", "redline.allow.plaintext.credentials", "true")
+	for _, said := range []struct {
+		flag, key string
+		value     bool
+	}{
+		{"tls", "redline.tls", f.tls},
+		{"tls-insecure-skip-verify", "enable.ssl.certificate.verification", !f.tlsInsecure},
+		{"allow-plaintext-credentials", "redline.allow.plaintext.credentials", f.allowPlaintext},
+	} {
+		if f.flags.Changed(said.flag) {
+			add(said.flag, said.key, strconv.FormatBool(said.value))
+		}
 	}
 	return in, f.addPassword(p, &in)
 }
