@@ -5,7 +5,7 @@ SIZE ?= 100
 THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine article suites aa simulate kills memory faults fuzz produce clean
+.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine article suites aa simulate kills memory any-kafka faults fuzz produce clean
 
 help: ## list the chores
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'

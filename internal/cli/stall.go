@@ -71,7 +71,7 @@ func (s *stall) look(ctx context.Context, count int64, waiting bool, failed int6
 		return err
 	}
 	if failed > s.failed && reason != nil {
-		return fmt.Errorf("no %s came for %v, and records fail: %w", s.what, quiet.Round(time.Second), reason)
+		return fmt.Errorf("no %s came for %v, and records fail: %w", s.what, quiet.Round(time.Second), cluster.Classify(reason))
 	}
 	if quiet >= s.end {
 		return fmt.Errorf("no %s came for %v, though the cluster answers: %s", s.what, s.end, s.hint)
@@ -90,8 +90,8 @@ func (s *stall) diagnose(ctx context.Context, quiet time.Duration) error {
 	defer cancel()
 	c, err := cluster.Connect(ctx, s.session.look())
 	if err != nil {
-		if quiet < stallTell-4*time.Second || errors.Is(err, context.Canceled) {
-			return nil // it may be on its way back
+		if quiet < stallTell-4*time.Second && !errors.Is(err, cluster.ErrNotAllowed) || errors.Is(err, context.Canceled) {
+			return nil // it may be on its way back; one that refuses us is there
 		}
 		return fmt.Errorf("no %s came for %v: %w%s", s.what, quiet.Round(time.Second), err, s.session.logs())
 	}

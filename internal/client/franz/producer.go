@@ -42,7 +42,7 @@ type producer struct {
 	watch   *watch
 	giveUp  *time.Timer // fires when no broker has answered in time
 	dead    atomic.Pointer[error]
-	died    chan struct{} // closed after dead is set
+	refused chan struct{} // closed when brokers refuse us for good, after dead is set
 
 	free []*slot // the sender's
 	done []*slot // the promises' goroutine's
@@ -68,7 +68,7 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &producer{draft: d, topic: o.Topic, size: o.RecordSize, acked: o.Acked, room: make(chan struct{}, 1), died: make(chan struct{})}
+	p := &producer{draft: d, topic: o.Topic, size: o.RecordSize, acked: o.Acked, room: make(chan struct{}, 1), refused: make(chan struct{})}
 	p.promise = p.settle
 	p.watch = newWatch(o.Options, p.checkRefused, cluster.WriteNeeds(o.Topic)...)
 	base, end := context.WithCancel(context.Background())
@@ -316,17 +316,16 @@ func (p *producer) checkRefused(error) {
 	if p.dead.Load() != nil {
 		return
 	}
-	if dead := p.watch.refused(); dead != nil {
-		p.die(dead)
+	if dead := p.watch.refused(); dead != nil && p.die(dead) {
+		close(p.refused)
 	}
 }
 
-// die has Send and Flush end with an error; it says whether it was the first.
+// die has Send end with an error; it says whether it was the first.
 func (p *producer) die(dead error) bool {
 	if !p.dead.CompareAndSwap(nil, &dead) {
 		return false
 	}
-	close(p.died)
 	select {
 	case p.room <- struct{}{}:
 	default:
@@ -334,13 +333,14 @@ func (p *producer) die(dead error) bool {
 	return true
 }
 
-// Flush ends early when the producer has died: nothing more will be acknowledged.
+// Flush ends early when brokers refuse us for good: what is queued is given up by Close
+// alone. (Where no broker was ever there, it has been given up already.)
 func (p *producer) Flush(ctx context.Context) error {
 	within, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
 		select {
-		case <-p.died:
+		case <-p.refused:
 			cancel(*p.dead.Load())
 		case <-within.Done():
 		}
