@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -180,10 +181,45 @@ func printReport(p *Process, output string, header *result.Header, v view, err e
 func printJSON(w io.Writer, v any) error {
 	encoder := json.NewEncoder(w)
 	encoder.SetIndent("", "  ")
-	if err := encoder.Encode(v); err != nil {
+	if err := encoder.Encode(filled(v)); err != nil {
 		return fmt.Errorf("cannot write the result: %w", err)
 	}
 	return nil
+}
+
+// filled is v with empty lists and maps where it has none: in JSON an empty list is [],
+// and null is what is not known, such as a pointer to nothing.
+func filled(v any) any {
+	whole := reflect.New(reflect.TypeOf(v)).Elem()
+	whole.Set(reflect.ValueOf(v))
+	fill(whole)
+	return whole.Interface()
+}
+
+func fill(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			fill(v.Elem())
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() || f.Anonymous {
+				fill(v.Field(i))
+			}
+		}
+	case reflect.Slice:
+		if v.IsNil() && v.CanSet() {
+			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+		}
+		for i := range v.Len() {
+			fill(v.Index(i))
+		}
+	case reflect.Map:
+		if v.IsNil() && v.CanSet() {
+			v.Set(reflect.MakeMap(v.Type()))
+		}
+	}
 }
 
 // lineWriter writes JSON objects, one a line: what -o jsonl streams.
@@ -192,7 +228,7 @@ type lineWriter struct{ encoder *json.Encoder }
 func newLineWriter(w io.Writer) lineWriter { return lineWriter{json.NewEncoder(w)} }
 
 func (l lineWriter) write(v any) error {
-	if err := l.encoder.Encode(v); err != nil {
+	if err := l.encoder.Encode(filled(v)); err != nil {
 		return fmt.Errorf("cannot write the result: %w", err)
 	}
 	return nil
