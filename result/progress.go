@@ -20,3 +20,17 @@ type Progress struct {
 	RecordsPerSecond float64 `json:"records_per_second"`
 	Errors           int64   `json:"errors"`
 }
+
+// TrialDoneSchema is the Schema of a TrialDone.
+const TrialDoneSchema = "redline.trial/v1"
+
+// TrialDone is a line that run and limit print under -o jsonl when a trial has been
+// stored; the last line is the report.
+type TrialDone struct {
+	Schema string `json:"schema"`
+	// Run is the id of the run, Of the number of trials that are planned.
+	Run string `json:"run"`
+	Of  int    `json:"of"`
+	// Trial is as it was stored.
+	Trial Trial `json:"trial"`
+}

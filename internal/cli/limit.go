@@ -131,7 +131,7 @@ func (f *limitFlags) measure(ctx context.Context, p *Process, r *result.LimitRep
 	}
 	defer writer.Close() //nolint:errcheck // every trial was on disk before
 	fmt.Fprintf(p.Stderr, "run %s\n", writer.Dir())
-	run := experiment.Run{Open: func(context.Context, result.Arm) (*experiment.Place, error) { return s.place(), nil }}
+	run := experiment.Run{Store: storeOf(p, f.output, writer), Open: func(context.Context, result.Arm) (*experiment.Place, error) { return s.place(), nil }}
 	err = carry(ctx, p, f.listen, "limit", writer, nil, run)
 	return errors.Join(err, f.tell(folder, writer, r, err))
 }

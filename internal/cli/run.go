@@ -278,7 +278,7 @@ func (f *runFlags) carry(ctx context.Context, p *Process, folder *runs.Folder, w
 	defer writer.Close() //nolint:errcheck // every trial was on disk before
 	fmt.Fprintf(p.Stderr, "run %s\n", writer.Dir())
 	places := &places{connectFlags: f.connectFlags, p: p}
-	err := carry(ctx, p, f.listen, "run", writer, done, experiment.Run{Open: places.open})
+	err := carry(ctx, p, f.listen, "run", writer, done, experiment.Run{Open: places.open, Store: storeOf(p, f.output, writer)})
 	err = interrupted(ctx, errors.Join(err, places.close()))
 	return errors.Join(err, f.tell(p, folder, writer, err))
 }
@@ -330,9 +330,34 @@ func carry(ctx context.Context, p *Process, listen, role string, writer *runs.Wr
 	defer stopMetrics()
 	display := p.display()
 	defer display.Close()
-	run.Plan, run.Done, run.Store = writer.Plan(), done, writer
+	run.Plan, run.Done = writer.Plan(), done
+	if run.Store == nil {
+		run.Store = writer
+	}
 	run.Journal, run.Display, run.Live = undo, display, live
 	return accountFailure(run.Carry(ctx))
+}
+
+// storeOf stores the trials of a run, and under -o jsonl prints each as well.
+func storeOf(p *Process, output string, writer *runs.Writer) experiment.Store {
+	if output != "jsonl" {
+		return writer
+	}
+	return tellingStore{writer, newLineWriter(p.Stdout)}
+}
+
+// tellingStore prints each trial that it stores. That the reader has gone shows at the end.
+type tellingStore struct {
+	*runs.Writer
+	lines lineWriter
+}
+
+func (s tellingStore) Append(t result.Trial) error {
+	if err := s.Writer.Append(t); err != nil {
+		return err
+	}
+	_ = s.lines.write(result.TrialDone{Schema: result.TrialDoneSchema, Run: s.ID(), Of: len(s.Plan().Trials), Trial: t})
+	return nil
 }
 
 // places opens the Kafka for an arm, one at a time.

@@ -51,6 +51,7 @@ var documents = map[string]any{
 	result.AASchema:         result.AAReport{},
 	result.DoctorSchema:     result.DoctorReport{},
 	result.ProgressSchema:   result.Progress{},
+	result.TrialDoneSchema:  result.TrialDone{},
 }
 
 const resultPackage = "redline/result"
