@@ -408,7 +408,8 @@ func (s *session) place() *experiment.Place {
 	return place
 }
 
-// external gives the addresses of the cluster that was named; empty if none was.
+// external gives the addresses of the cluster that was named for this command; empty if
+// none was. The current context is not enough: a question says itself where it is asked.
 func (f *connectFlags) external(p *Process) (string, error) {
 	if f.kafka != "" {
 		return "", nil
@@ -418,7 +419,7 @@ func (f *connectFlags) external(p *Process) (string, error) {
 		return "", err
 	}
 	c, err := f.resolve(p)
-	if err != nil {
+	if err != nil || c.Context != "" && f.context == "" {
 		return "", err
 	}
 	return strings.Join(c.Brokers, ","), nil
