@@ -2,9 +2,6 @@ package cluster
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -12,7 +9,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,6 +26,7 @@ import (
 
 	"redline/internal/secret"
 	"redline/internal/security"
+	"redline/internal/security/securitytest"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -37,64 +34,15 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // canary is every password and token in these tests; no sentence may have it.
 const canary = "hunter2-canary"
 
-// authority signs the certificates of a test.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
+// trusting connects by TLS and trusts ca alone.
+func trusting(ca securitytest.Authority) security.Security {
+	return security.Security{TLS: &security.TLS{Roots: ca.Roots()}}
 }
 
-func newAuthority(t *testing.T, name string) authority {
-	t.Helper()
-	return authority{}.sign(t, x509.Certificate{Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign})
-}
-
-// sign fills in what every certificate has; an authority that is zero signs itself.
-func (a authority) sign(t *testing.T, c x509.Certificate) authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SerialNumber = big.NewInt(time.Now().UnixNano())
-	if c.NotBefore.IsZero() {
-		c.NotBefore = time.Now().Add(-time.Hour)
-	}
-	if c.NotAfter.IsZero() {
-		c.NotAfter = time.Now().Add(time.Hour)
-	}
-	if a.key == nil {
-		a = authority{&c, key}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &c, a.certificate, key.Public(), a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority{made, key}
-}
-
-func (a authority) pair() tls.Certificate {
-	return tls.Certificate{Certificate: [][]byte{a.certificate.Raw}, PrivateKey: a.key}
-}
-
-func (a authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.certificate)
-	return pool
-}
-
-// trusting connects by TLS and trusts a alone.
-func (a authority) trusting() security.Security {
-	return security.Security{TLS: &security.TLS{Roots: []*x509.Certificate{a.certificate}}}
-}
-
-// as is trusting with a certificate of the client's own.
-func (a authority) as(client authority) security.Security {
-	s := a.trusting()
-	pair := client.pair()
+// trustingAs is trusting with a certificate of the client's own.
+func trustingAs(ca, client securitytest.Authority) security.Security {
+	s := trusting(ca)
+	pair := client.Pair()
 	s.TLS.Certificate = &pair
 	return s
 }
@@ -150,19 +98,19 @@ func failures(t *testing.T) []failure {
 	t.Helper()
 	web := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(web.Close)
-	ca, other := newAuthority(t, "Test CA"), newAuthority(t, "Other CA")
-	good := ca.sign(t, broker())
+	ca, other := securitytest.NewAuthority(t, "Test CA"), securitytest.NewAuthority(t, "Other CA")
+	good := ca.Sign(t, broker())
 	serve := func(c x509.Certificate) string {
-		return secured(t, &tls.Config{Certificates: []tls.Certificate{ca.sign(t, c).pair()}})
+		return secured(t, &tls.Config{Certificates: []tls.Certificate{ca.Sign(t, c).Pair()}})
 	}
 	expired, early, named := broker(), broker(), broker()
 	expired.NotBefore, expired.NotAfter = time.Now().Add(-48*time.Hour), time.Now().Add(-time.Hour)
 	early.NotBefore, early.NotAfter = time.Now().Add(time.Hour), time.Now().Add(48*time.Hour)
 	named.IPAddresses, named.DNSNames = nil, []string{"broker1.example", "*.example"}
-	mutual := secured(t, &tls.Config{Certificates: []tls.Certificate{good.pair()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool()})
+	mutual := secured(t, &tls.Config{Certificates: []tls.Certificate{good.Pair()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool()})
 	alice := pkix.Name{CommonName: "alice"}
-	stranger := other.sign(t, x509.Certificate{Subject: alice, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	modern := ca.trusting()
+	stranger := other.Sign(t, x509.Certificate{Subject: alice})
+	modern := trusting(ca)
 	modern.TLS.MinVersion = tls.VersionTLS13
 	plain := fake(t).ListenAddrs()[0]
 	sasl := fake(t, kfake.EnableSASL(), kfake.User(string(security.Plain), "alice", canary)).ListenAddrs()[0]
@@ -189,23 +137,23 @@ func failures(t *testing.T) []failure {
 		{KindClosed, listen(t, func(net.Conn) {}), security.Security{}, ErrUnreachable},
 		{KindClosed, fake(t, kfake.EnableSASL(), kfake.User(string(security.Plain), "alice", "another")).ListenAddrs()[0], login(security.Plain), ErrUnreachable}, // as before Kafka 1.0
 		{KindHTTP, web.Listener.Addr().String(), security.Security{}, ErrUnreachable},
-		{KindHTTP, web.Listener.Addr().String(), ca.trusting(), ErrUnreachable},
+		{KindHTTP, web.Listener.Addr().String(), trusting(ca), ErrUnreachable},
 		{KindNotKafka, listen(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH\r\n"); silent(c) }), security.Security{}, ErrUnreachable}, //nolint:errcheck // see silent
-		{KindNotKafka, listen(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH\r\n"); silent(c) }), ca.trusting(), ErrUnreachable},       //nolint:errcheck // see silent
+		{KindNotKafka, listen(t, func(c net.Conn) { io.WriteString(c, "SSH-2.0-OpenSSH\r\n"); silent(c) }), trusting(ca), ErrUnreachable},        //nolint:errcheck // see silent
 		{KindProtocol, mute.ListenAddrs()[0], login(security.ScramSHA256), ErrUnreachable},
 		{KindNoBrokers, empty.ListenAddrs()[0], security.Security{}, ErrUnreachable},
 		{KindAdvertised, elsewhere.ListenAddrs()[0], security.Security{}, ErrUnreachable},
 		{KindTLSExpected, serve(broker()), security.Security{}, ErrUnreachable},
-		{KindTLSUnexpected, plain, ca.trusting(), ErrUnreachable},
-		{KindTLSTimeout, listen(t, silent), ca.trusting(), ErrUnreachable},
-		{KindTLSVersion, secured(t, &tls.Config{Certificates: []tls.Certificate{good.pair()}, MaxVersion: tls.VersionTLS12}), modern, ErrUnreachable},
-		{KindTLSHandshake, secured(t, &tls.Config{Certificates: []tls.Certificate{good.pair()}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}), ca.trusting(), ErrUnreachable}, //nolint:gosec // a cipher that cannot serve
-		{KindCertificateUntrusted, secured(t, &tls.Config{Certificates: []tls.Certificate{other.sign(t, broker()).pair()}}), ca.trusting(), ErrUnreachable},
-		{KindCertificateName, serve(named), ca.trusting(), ErrUnreachable},
-		{KindCertificateExpired, serve(expired), ca.trusting(), ErrUnreachable},
-		{KindCertificateNotYetValid, serve(early), ca.trusting(), ErrUnreachable},
-		{KindClientCertificateMissing, mutual, ca.trusting(), ErrNotAllowed},
-		{KindClientCertificateRefused, mutual, ca.as(stranger), ErrNotAllowed},
+		{KindTLSUnexpected, plain, trusting(ca), ErrUnreachable},
+		{KindTLSTimeout, listen(t, silent), trusting(ca), ErrUnreachable},
+		{KindTLSVersion, secured(t, &tls.Config{Certificates: []tls.Certificate{good.Pair()}, MaxVersion: tls.VersionTLS12}), modern, ErrUnreachable},
+		{KindTLSHandshake, secured(t, &tls.Config{Certificates: []tls.Certificate{good.Pair()}, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}), trusting(ca), ErrUnreachable}, //nolint:gosec // a cipher that cannot serve
+		{KindCertificateUntrusted, secured(t, &tls.Config{Certificates: []tls.Certificate{other.Sign(t, broker()).Pair()}}), trusting(ca), ErrUnreachable},
+		{KindCertificateName, serve(named), trusting(ca), ErrUnreachable},
+		{KindCertificateExpired, serve(expired), trusting(ca), ErrUnreachable},
+		{KindCertificateNotYetValid, serve(early), trusting(ca), ErrUnreachable},
+		{KindClientCertificateMissing, mutual, trusting(ca), ErrNotAllowed},
+		{KindClientCertificateRefused, mutual, trustingAs(ca, stranger), ErrNotAllowed},
 		{KindSASLExpected, sasl, security.Security{}, ErrNotAllowed},
 		{KindSASLUnexpected, without.ListenAddrs()[0], login(security.Plain), ErrNotAllowed},
 		{KindMechanism, offering.ListenAddrs()[0], login(security.ScramSHA256), ErrNotAllowed},
@@ -230,7 +178,7 @@ func fixed(sentence string) string {
 }
 
 // unmade are the sentences of failures that a test cannot bring about.
-func unmade(ca authority) []error {
+func unmade(ca securitytest.Authority) []error {
 	op := func(err error) error { return &net.OpError{Op: "dial", Err: err} }
 	a := Attempt{Address: "127.0.0.1:9092", Timeout: 10 * time.Second, DialTimeout: 3 * time.Second}
 	alice := a
@@ -239,7 +187,7 @@ func unmade(ca authority) []error {
 	aws := a
 	aws.Security = security.Security{SASL: &security.SASL{Mechanism: security.AWSMSKIAM}}
 	certified := a
-	certified.Security = ca.as(ca)
+	certified.Security = trustingAs(ca, ca)
 	nobody := a
 	nobody.Needs = alice.Needs
 	errs := []error{
@@ -298,7 +246,7 @@ func TestEachFailureIsOneSentenceOfItsKind(t *testing.T) {
 	guarded.loopback = false
 	note(guarded.Guard(t.Context(), GuardOptions{}))
 	note(guarded.Guard(t.Context(), GuardOptions{Target: "other"}))
-	for _, err := range unmade(newAuthority(t, "Test CA")) {
+	for _, err := range unmade(securitytest.NewAuthority(t, "Test CA")) {
 		note(err)
 	}
 	slices.Sort(sentences)
@@ -323,14 +271,14 @@ func golden(t *testing.T, path, got string) {
 }
 
 func TestASecuredClusterIsReached(t *testing.T) {
-	ca := newAuthority(t, "Test CA")
-	config := &tls.Config{Certificates: []tls.Certificate{ca.sign(t, broker()).pair()}}
+	ca := securitytest.NewAuthority(t, "Test CA")
+	config := &tls.Config{Certificates: []tls.Certificate{ca.Sign(t, broker()).Pair()}}
 	withCertificate := config.Clone()
-	withCertificate.ClientAuth, withCertificate.ClientCAs = tls.RequireAndVerifyClientCert, ca.pool()
-	client := ca.sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "alice"}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	withCertificate.ClientAuth, withCertificate.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool()
+	client := ca.Sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "alice"}})
 	over := func(mechanism security.Mechanism) security.Security {
 		s := login(mechanism)
-		s.TLS = ca.trusting().TLS
+		s.TLS = trusting(ca).TLS
 		return s
 	}
 	user := func(mechanism security.Mechanism) kfake.Opt { return kfake.User(string(mechanism), "alice", canary) }
@@ -338,8 +286,8 @@ func TestASecuredClusterIsReached(t *testing.T) {
 		opts []kfake.Opt
 		how  security.Security
 	}{
-		"SSL":                      {[]kfake.Opt{kfake.TLS(config)}, ca.trusting()},
-		"SSL, client certificate":  {[]kfake.Opt{kfake.TLS(withCertificate)}, ca.as(client)},
+		"SSL":                      {[]kfake.Opt{kfake.TLS(config)}, trusting(ca)},
+		"SSL, client certificate":  {[]kfake.Opt{kfake.TLS(withCertificate)}, trustingAs(ca, client)},
 		"SASL_PLAINTEXT PLAIN":     {[]kfake.Opt{kfake.EnableSASL(), user(security.Plain)}, login(security.Plain)},
 		"SASL_SSL SCRAM-SHA-256":   {[]kfake.Opt{kfake.TLS(config), kfake.EnableSASL(), user(security.ScramSHA256)}, over(security.ScramSHA256)},
 		"SASL_SSL SCRAM-SHA-512":   {[]kfake.Opt{kfake.TLS(config), kfake.EnableSASL(), user(security.ScramSHA512)}, over(security.ScramSHA512)},
@@ -362,15 +310,15 @@ func TestASecuredClusterIsReached(t *testing.T) {
 // An advertised address by which the certificate does not go is as bad as one
 // that nobody answers at.
 func TestAnAdvertisedNameThatTheCertificateLacksIsNamed(t *testing.T) {
-	ca := newAuthority(t, "Test CA")
-	k := fake(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{ca.sign(t, broker()).pair()}}))
+	ca := securitytest.NewAuthority(t, "Test CA")
+	k := fake(t, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{ca.Sign(t, broker()).Pair()}}))
 	_, port, _ := net.SplitHostPort(k.ListenAddrs()[0])
 	alter(k, kmsg.Metadata, func(_ kmsg.Request, r *kmsg.MetadataResponse) {
 		b := kmsg.MetadataResponseBroker{NodeID: 7, Host: "localhost"}
 		fmt.Sscan(port, &b.Port) //nolint:errcheck // it is a number
 		r.Brokers = []kmsg.MetadataResponseBroker{b}
 	})
-	_, err := Connect(t.Context(), Config{Brokers: k.ListenAddrs(), Security: ca.trusting(), Timeout: 2 * time.Second})
+	_, err := Connect(t.Context(), Config{Brokers: k.ListenAddrs(), Security: trusting(ca), Timeout: 2 * time.Second})
 	wants(t, err, ErrUnreachable, k.ListenAddrs()[0]+" answers", "advertises its brokers at localhost:"+port, "made out to 127.0.0.1, not to localhost", "advertised.listeners")
 	if KindOf(err) != string(KindAdvertised) {
 		t.Errorf("it is %s", KindOf(err))
@@ -403,7 +351,7 @@ func TestAMissingACLIsNamedWithItsOperationAndResource(t *testing.T) {
 }
 
 func TestTheCertificatesNameIsTheUserOfAnACL(t *testing.T) {
-	a := Attempt{Security: newAuthority(t, "Test CA").as(newAuthority(t, "alice")), Needs: ReadNeeds("orders", "")}
+	a := Attempt{Security: trustingAs(securitytest.NewAuthority(t, "Test CA"), securitytest.NewAuthority(t, "alice")), Needs: ReadNeeds("orders", "")}
 	wants(t, a.Classify(kerr.TopicAuthorizationFailed), ErrNotAllowed, `user "CN=alice" lacks the ACL Read on topic orders`, `--allow-principal "User:CN=alice"`)
 }
 

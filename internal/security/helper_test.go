@@ -1,22 +1,17 @@
 package security
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"redline/internal/secret"
+	"redline/internal/security/securitytest"
 )
 
 // canary is every password in these tests; it must show nowhere.
@@ -24,65 +19,16 @@ const canary = "hunter2-canary"
 
 var password = secret.New(canary)
 
-// authority signs certificates.
-type authority struct {
-	certificate *x509.Certificate
-	key         crypto.Signer
-}
-
-func newAuthority(t testing.TB, name string) authority {
+// issue makes a certificate for name that a signs.
+func issue(t testing.TB, a securitytest.Authority, name string, change ...func(*x509.Certificate)) *tls.Certificate {
 	t.Helper()
-	return authority{}.sign(t, func(c *x509.Certificate) {
-		c.Subject = pkix.Name{CommonName: name}
-		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
-	})
-}
-
-// issue makes a certificate for name, as a server's and as a client's.
-func (a authority) issue(t testing.TB, name string, change ...func(*x509.Certificate)) *tls.Certificate {
-	t.Helper()
-	leaf := a.sign(t, func(c *x509.Certificate) {
-		c.Subject = pkix.Name{CommonName: name}
-		c.DNSNames = []string{name}
-		c.KeyUsage = x509.KeyUsageDigitalSignature
-		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
-		for _, f := range change {
-			f(c)
-		}
-	})
-	return &tls.Certificate{Certificate: [][]byte{leaf.certificate.Raw}, PrivateKey: leaf.key, Leaf: leaf.certificate}
-}
-
-func (a authority) sign(t testing.TB, fill func(*x509.Certificate)) authority {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
+	c := x509.Certificate{Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}}
+	for _, f := range change {
+		f(&c)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	fill(template)
-	parent, signer := a.certificate, a.key
-	if parent == nil {
-		parent, signer = template, key
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority{certificate, key}
+	pair := a.Sign(t, c).Pair()
+	return &pair
 }
-
-func (a authority) pool() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.certificate)
-	return pool
-}
-
-func (a authority) roots() []*x509.Certificate { return []*x509.Certificate{a.certificate} }
 
 // listen accepts connections and gives each to serve, until the test ends.
 func listen(t *testing.T, serve func(net.Conn)) (address string) {

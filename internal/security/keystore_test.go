@@ -23,6 +23,7 @@ import (
 	"software.sslmate.com/src/go-pkcs12"
 
 	"redline/internal/secret"
+	"redline/internal/security/securitytest"
 )
 
 var keyPassword = secret.New(canary + "-key")
@@ -79,18 +80,18 @@ func must(t testing.TB) func(content []byte, err error) []byte {
 }
 
 // alice is a client's certificate, whose chain has its authority.
-func alice(t testing.TB, a authority) *tls.Certificate {
+func alice(t testing.TB, a securitytest.Authority) *tls.Certificate {
 	t.Helper()
-	certificate := a.issue(t, "alice")
-	certificate.Certificate = append(certificate.Certificate, a.certificate.Raw)
+	certificate := issue(t, a, "alice")
+	certificate.Certificate = append(certificate.Certificate, a.Certificate.Raw)
 	return certificate
 }
 
 func TestTruststoresOfAllKindsAreRead(t *testing.T) {
-	first, second := newAuthority(t, "first"), newAuthority(t, "second")
-	roots := []*x509.Certificate{first.certificate, second.certificate}
+	first, second := securitytest.NewAuthority(t, "first"), securitytest.NewAuthority(t, "second")
+	roots := []*x509.Certificate{first.Certificate, second.Certificate}
 	store := jks(t, roots, nil)
-	texts := append(pemText(t, certificateBlock, first.certificate.Raw), pemText(t, certificateBlock, second.certificate.Raw)...)
+	texts := append(pemText(t, certificateBlock, first.Certificate.Raw), pemText(t, certificateBlock, second.Certificate.Raw)...)
 	for _, test := range []struct {
 		name, kind string
 		content    []byte
@@ -120,9 +121,9 @@ func TestTruststoresOfAllKindsAreRead(t *testing.T) {
 }
 
 func TestKeystoresOfAllKindsAreRead(t *testing.T) {
-	ours := newAuthority(t, "ours")
+	ours := securitytest.NewAuthority(t, "ours")
 	client := alice(t, ours)
-	chain := slices.Concat(pemText(t, certificateBlock, client.Certificate[0]), pemText(t, certificateBlock, ours.certificate.Raw))
+	chain := slices.Concat(pemText(t, certificateBlock, client.Certificate[0]), pemText(t, certificateBlock, ours.Certificate.Raw))
 	der := pkcs8DER(t, client.PrivateKey)
 	store := jks(t, nil, map[string]*tls.Certificate{"me": client})
 	for _, test := range []struct {
@@ -131,9 +132,9 @@ func TestKeystoresOfAllKindsAreRead(t *testing.T) {
 		keyPassword secret.Text
 	}{
 		{"JKS", "JKS", store, keyPassword},
-		{"JKS beside a root", "", jks(t, ours.roots(), map[string]*tls.Certificate{"Me": client}), keyPassword},
-		{"PKCS12", "PKCS12", must(t)(pkcs12.Modern.Encode(client.PrivateKey, client.Leaf, ours.roots(), canary)), secret.Text{}},
-		{"PKCS12 said to be JKS", "JKS", must(t)(pkcs12.LegacyDES.Encode(client.PrivateKey, client.Leaf, ours.roots(), canary)), secret.Text{}},
+		{"JKS beside a root", "", jks(t, ours.Roots(), map[string]*tls.Certificate{"Me": client}), keyPassword},
+		{"PKCS12", "PKCS12", must(t)(pkcs12.Modern.Encode(client.PrivateKey, client.Leaf, ours.Roots(), canary)), secret.Text{}},
+		{"PKCS12 said to be JKS", "JKS", must(t)(pkcs12.LegacyDES.Encode(client.PrivateKey, client.Leaf, ours.Roots(), canary)), secret.Text{}},
 		{"PEM", "PEM", append(pemText(t, keyBlock, der), chain...), secret.Text{}},
 		{"PEM, encrypted", "", append(chain, pemText(t, encryptedKeyBlock, must(t)(pkcs8.MarshalPrivateKey(client.PrivateKey, []byte(keyPassword.Reveal()), nil)))...), keyPassword},
 	} {
@@ -150,7 +151,7 @@ func TestKeystoresOfAllKindsAreRead(t *testing.T) {
 }
 
 func TestAJKSOpensWithThePasswordOfItsKeyAlone(t *testing.T) {
-	client := newAuthority(t, "ours").issue(t, "alice")
+	client := issue(t, securitytest.NewAuthority(t, "ours"), "alice")
 	store := file(t, jks(t, nil, map[string]*tls.Certificate{"me": client}))
 	if _, err := LoadKeystore(store, "", secret.Text{}, keyPassword); err != nil {
 		t.Error(err)
@@ -158,15 +159,15 @@ func TestAJKSOpensWithThePasswordOfItsKeyAlone(t *testing.T) {
 }
 
 func TestAJKSKeyHasTheStoresPasswordUnlessItHasItsOwn(t *testing.T) {
-	client := newAuthority(t, "ours").issue(t, "alice")
+	client := issue(t, securitytest.NewAuthority(t, "ours"), "alice")
 	store := file(t, jks(t, nil, map[string]*tls.Certificate{"me": client}))
 	_, err := LoadKeystore(store, "", password, secret.Text{})
 	wants(t, err, "the key store "+store, "the password for it is wrong (ssl.key.password)")
 }
 
 func TestPrivateKeysOfAllFormsAreRead(t *testing.T) {
-	ours := newAuthority(t, "ours")
-	client := ours.issue(t, "alice")
+	ours := securitytest.NewAuthority(t, "ours")
+	client := issue(t, ours, "alice")
 	certificate := pemText(t, certificateBlock, client.Certificate[0])
 	sec1 := must(t)(x509.MarshalECPrivateKey(client.PrivateKey.(*ecdsa.PrivateKey)))
 	//nolint:staticcheck // SA1019: what we read must be written once.
@@ -198,7 +199,7 @@ func TestPrivateKeysOfAllFormsAreRead(t *testing.T) {
 		"legacy, no password":       {pem.EncodeToMemory(legacy), secret.Text{}, "no password for it is given"},
 		"legacy, wrong password":    {pem.EncodeToMemory(legacy), wrong, "the password for it is wrong"},
 		"no key":                    {certificate, secret.Text{}, "there is no private key in it"},
-		"another's key":             {pemText(t, keyBlock, pkcs8DER(t, ours.issue(t, "bob").PrivateKey)), secret.Text{}, "does not belong to the first certificate"},
+		"another's key":             {pemText(t, keyBlock, pkcs8DER(t, issue(t, ours, "bob").PrivateKey)), secret.Text{}, "does not belong to the first certificate"},
 		"OpenSSH":                   {pemText(t, "OPENSSH PRIVATE KEY", []byte(canary)), secret.Text{}, "a form that TLS does not use"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -220,12 +221,12 @@ func TestAnRSAKeyIsRead(t *testing.T) {
 }
 
 func TestAStoreThatCannotBeUsedSaysWhy(t *testing.T) {
-	ours := newAuthority(t, "ours")
-	client := ours.issue(t, "alice")
-	one := jks(t, ours.roots(), map[string]*tls.Certificate{"me": client})
+	ours := securitytest.NewAuthority(t, "ours")
+	client := issue(t, ours, "alice")
+	one := jks(t, ours.Roots(), map[string]*tls.Certificate{"me": client})
 	two := jks(t, nil, map[string]*tls.Certificate{"b": client, "a": client})
-	p12 := must(t)(pkcs12.Modern.Encode(client.PrivateKey, client.Leaf, ours.roots(), canary))
-	trust := must(t)(pkcs12.Modern.EncodeTrustStore(ours.roots(), canary))
+	p12 := must(t)(pkcs12.Modern.Encode(client.PrivateKey, client.Leaf, ours.Roots(), canary))
+	trust := must(t)(pkcs12.Modern.EncodeTrustStore(ours.Roots(), canary))
 	wrong := secret.New(canary + "-wrong")
 	for name, test := range map[string]struct {
 		content  []byte
@@ -240,7 +241,7 @@ func TestAStoreThatCannotBeUsedSaysWhy(t *testing.T) {
 		"wrong password, PKCS12 key":    {p12, "", wrong, true, "password for it is wrong"},
 		"no password, PKCS12":           {trust, "", secret.Text{}, false, "it has a password, and none is given"},
 		"two keys":                      {two, "", password, true, `it has 2 private keys (["a" "b"])`},
-		"no key, JKS":                   {jks(t, ours.roots(), nil), "", password, true, "it has no private key"},
+		"no key, JKS":                   {jks(t, ours.Roots(), nil), "", password, true, "it has no private key"},
 		"no key, PKCS12":                {trust, "", password, true, "private key missing"},
 		"no trusted certificate":        {two, "", password, false, "it has no trusted certificate"},
 		"a key store as a trust store":  {p12, "", password, false, "it is no PKCS12 of certificates marked as trusted"},
@@ -250,9 +251,9 @@ func TestAStoreThatCannotBeUsedSaysWhy(t *testing.T) {
 		"JCEKS":                         {[]byte{0xCE, 0xCE, 0xCE, 0xCE, 0, 0, 0, 2}, "JKS", password, true, "it is a JCEKS"},
 		"another type":                  {one, "BCFKS", password, true, `stores of the type "BCFKS" are not supported`},
 		"PEM that is JKS":               {one, "PEM", password, false, "its type is said to be PEM, and it is JKS"},
-		"JKS that is PEM":               {pemText(t, certificateBlock, ours.certificate.Raw), "JKS", password, false, "its type is said to be JKS, and it is PEM"},
+		"JKS that is PEM":               {pemText(t, certificateBlock, ours.Certificate.Raw), "JKS", password, false, "its type is said to be JKS, and it is PEM"},
 		"PEM without a certificate":     {pemText(t, keyBlock, []byte("x")), "", password, false, "there is no certificate in it"},
-		"PEM with half a certificate":   {pemText(t, certificateBlock, ours.certificate.Raw[:99]), "", password, false, "certificate 1 in it cannot be read"},
+		"PEM with half a certificate":   {pemText(t, certificateBlock, ours.Certificate.Raw[:99]), "", password, false, "certificate 1 in it cannot be read"},
 		"more than 4 MiB":               {make([]byte, maxStore+1), "", password, false, "is larger than 4096 KiB"},
 		"a certificate chain of 160 GB": {hugeJKS, "", password, true, "it is damaged"},
 		"rounds for minutes":            {slowPKCS12(t), "", password, true, "more than 5000000 rounds"},
@@ -280,9 +281,9 @@ func TestAPathWithoutAFileSaysSo(t *testing.T) {
 }
 
 func TestAnExpiredCertificateIsLoaded(t *testing.T) {
-	ours := newAuthority(t, "ours")
+	ours := securitytest.NewAuthority(t, "ours")
 	ended := time.Now().Add(-time.Hour)
-	client := ours.issue(t, "alice", func(c *x509.Certificate) { c.NotBefore, c.NotAfter = ended.Add(-time.Hour), ended })
+	client := issue(t, ours, "alice", func(c *x509.Certificate) { c.NotBefore, c.NotAfter = ended.Add(-time.Hour), ended })
 	got, err := LoadKeystore(file(t, must(t)(pkcs12.Modern.Encode(client.PrivateKey, client.Leaf, nil, canary))), "", password, secret.Text{})
 	if err != nil {
 		t.Fatal(err)
@@ -329,10 +330,10 @@ func tool(t *testing.T, folder, name string, args ...string) {
 }
 
 // pemFiles writes ca.pem, alice.pem (with its chain) and alice.key.
-func pemFiles(t *testing.T, a authority, client *tls.Certificate) (folder string) {
+func pemFiles(t *testing.T, a securitytest.Authority, client *tls.Certificate) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
-	ca := pemText(t, certificateBlock, a.certificate.Raw)
+	ca := pemText(t, certificateBlock, a.Certificate.Raw)
 	for name, content := range map[string][]byte{
 		"ca.pem": ca, "alice.pem": append(pemText(t, certificateBlock, client.Certificate[0]), ca...),
 		"alice.key": pemText(t, keyBlock, pkcs8DER(t, client.PrivateKey)),
@@ -345,11 +346,11 @@ func pemFiles(t *testing.T, a authority, client *tls.Certificate) (folder string
 }
 
 func TestStoresOfKeytoolAreRead(t *testing.T) {
-	ours := newAuthority(t, "ours")
+	ours := securitytest.NewAuthority(t, "ours")
 	client := alice(t, ours)
 	folder := pemFiles(t, ours, client)
 	source := filepath.Join(folder, "source.p12")
-	if err := os.WriteFile(source, must(t)(pkcs12.Modern.Encode(client.PrivateKey, client.Leaf, ours.roots(), canary)), 0o600); err != nil {
+	if err := os.WriteFile(source, must(t)(pkcs12.Modern.Encode(client.PrivateKey, client.Leaf, ours.Roots(), canary)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, kind := range []string{"JKS", "PKCS12"} {
@@ -357,7 +358,7 @@ func TestStoresOfKeytoolAreRead(t *testing.T) {
 			trust, keys := filepath.Join(folder, "trust."+kind), filepath.Join(folder, "keys."+kind)
 			tool(t, folder, "keytool", "-importcert", "-noprompt", "-alias", "Ca", "-file", "ca.pem", "-keystore", trust, "-storetype", kind, "-storepass", canary)
 			roots, err := LoadTruststore(trust, "", password)
-			if err != nil || len(roots) != 1 || !roots[0].Equal(ours.certificate) {
+			if err != nil || len(roots) != 1 || !roots[0].Equal(ours.Certificate) {
 				t.Errorf("got %d roots, %v", len(roots), err)
 			}
 			tool(t, folder, "keytool", "-importkeystore", "-noprompt", "-srckeystore", source, "-srcstoretype", "PKCS12", "-srcstorepass", canary, "-destkeystore", keys, "-deststoretype", kind, "-deststorepass", canary)
@@ -373,7 +374,7 @@ func TestStoresOfKeytoolAreRead(t *testing.T) {
 }
 
 func TestStoresOfOpensslAreRead(t *testing.T) {
-	ours := newAuthority(t, "ours")
+	ours := securitytest.NewAuthority(t, "ours")
 	client := alice(t, ours)
 	folder := pemFiles(t, ours, client)
 	for name, options := range map[string][]string{"today's": nil, "old": {"-certpbe", "PBE-SHA1-3DES", "-keypbe", "PBE-SHA1-3DES", "-macalg", "sha1"}} {
@@ -402,12 +403,12 @@ func TestStoresOfOpensslAreRead(t *testing.T) {
 }
 
 func FuzzStores(f *testing.F) {
-	ours := newAuthority(f, "ours")
+	ours := securitytest.NewAuthority(f, "ours")
 	client := alice(f, ours)
-	f.Add(jks(f, ours.roots(), map[string]*tls.Certificate{"me": client}))
-	f.Add(must(f)(pkcs12.Modern.Encode(client.PrivateKey, client.Leaf, ours.roots(), canary)))
-	f.Add(must(f)(pkcs12.Passwordless.EncodeTrustStore(ours.roots(), "")))
-	f.Add(append(pemText(f, certificateBlock, ours.certificate.Raw), pemText(f, encryptedKeyBlock, must(f)(pkcs8.MarshalPrivateKey(client.PrivateKey, []byte(canary), nil)))...))
+	f.Add(jks(f, ours.Roots(), map[string]*tls.Certificate{"me": client}))
+	f.Add(must(f)(pkcs12.Modern.Encode(client.PrivateKey, client.Leaf, ours.Roots(), canary)))
+	f.Add(must(f)(pkcs12.Passwordless.EncodeTrustStore(ours.Roots(), "")))
+	f.Add(append(pemText(f, certificateBlock, ours.Certificate.Raw), pemText(f, encryptedKeyBlock, must(f)(pkcs8.MarshalPrivateKey(client.PrivateKey, []byte(canary), nil)))...))
 	f.Add(hugeJKS)
 	f.Add(slowPKCS12(f))
 	path := filepath.Join(f.TempDir(), "store")

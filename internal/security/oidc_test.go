@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"redline/internal/security/securitytest"
 )
 
 // provide answers token requests of the client redline, whose secret is canary.
@@ -47,12 +49,12 @@ func TestClientCredentialsGiveATokenForTheSecret(t *testing.T) {
 }
 
 func TestAProviderWithItsOwnAuthorityIsTrustedByTLS(t *testing.T) {
-	ours := newAuthority(t, "ours")
+	ours := securitytest.NewAuthority(t, "ours")
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { issueToken(w, "abc", 60) }))
-	server.TLS = tlsConfig(ours.issue(t, "localhost"))
+	server.TLS = tlsConfig(issue(t, ours, "localhost"))
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	c := OIDC{TokenURL: strings.Replace(server.URL, "127.0.0.1", "localhost", 1), ClientID: "redline", ClientSecret: password, TLS: &TLS{Roots: ours.roots()}}
+	c := OIDC{TokenURL: strings.Replace(server.URL, "127.0.0.1", "localhost", 1), ClientID: "redline", ClientSecret: password, TLS: &TLS{Roots: ours.Roots()}}
 	if _, err := ClientCredentials(c)(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"redline/internal/secret"
+	"redline/internal/security/securitytest"
 )
 
 func fake(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
@@ -66,11 +67,11 @@ func TestPasswordsOpenAClusterAndWrongOnesDoNot(t *testing.T) {
 }
 
 func TestTLSAndSASLGoTogether(t *testing.T) {
-	ours := newAuthority(t, "ours")
-	server := ours.issue(t, "kafka.example")
+	ours := securitytest.NewAuthority(t, "ours")
+	server := issue(t, ours, "kafka.example")
 	k := fake(t, kfake.EnableSASL(), kfake.Superuser("SCRAM-SHA-512", "alice", canary), kfake.TLS(tlsConfig(server)))
 	s := Security{
-		TLS:  &TLS{Roots: ours.roots(), ServerName: "kafka.example"},
+		TLS:  &TLS{Roots: ours.Roots(), ServerName: "kafka.example"},
 		SASL: &SASL{Mechanism: ScramSHA512, User: "alice", Password: password},
 	}
 	if err := ping(t, connect(t, k, s)); err != nil {
@@ -173,8 +174,8 @@ func TestWhatEndsWithItsContextSaysSo(t *testing.T) {
 }
 
 func TestNothingThatPrintsShowsASecret(t *testing.T) {
-	ours := newAuthority(t, "ours")
-	client := ours.issue(t, "alice")
+	ours := securitytest.NewAuthority(t, "ours")
+	client := issue(t, ours, "alice")
 	key := fmt.Sprint(client.PrivateKey)
 	s := Security{
 		TLS: &TLS{Certificate: client},

@@ -5,12 +5,15 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"redline/internal/security/securitytest"
 )
 
 // greet dials, sends a byte and wants it back: only then has a broker accepted
@@ -33,16 +36,13 @@ func greet(t *testing.T, s Security, address string) error {
 }
 
 func TestHandshakesEndAsTheCertificatesSay(t *testing.T) {
-	ours, other := newAuthority(t, "ours"), newAuthority(t, "other")
+	ours, other := securitytest.NewAuthority(t, "ours"), securitytest.NewAuthority(t, "other")
 	expired := func(c *x509.Certificate) {
 		c.NotBefore, c.NotAfter = time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)
 	}
-	intermediate := ours.sign(t, func(c *x509.Certificate) {
-		c.Subject.CommonName = "between"
-		c.IsCA, c.BasicConstraintsValid, c.KeyUsage = true, true, x509.KeyUsageCertSign
-	})
-	chained := intermediate.issue(t, "localhost")
-	chained.Certificate = append(chained.Certificate, intermediate.certificate.Raw)
+	intermediate := ours.Sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "between"}, IsCA: true})
+	chained := issue(t, intermediate, "localhost")
+	chained.Certificate = append(chained.Certificate, intermediate.Certificate.Raw)
 
 	var unknown x509.UnknownAuthorityError
 	var invalid x509.CertificateInvalidError
@@ -55,28 +55,28 @@ func TestHandshakesEndAsTheCertificatesSay(t *testing.T) {
 		mutual bool
 		want   any // nil: accepted; else a target of errors.As
 	}{
-		{"good", ours.issue(t, "localhost"), TLS{Roots: ours.roots()}, false, nil},
-		{"through an intermediate", chained, TLS{Roots: ours.roots()}, false, nil},
-		{"through an intermediate, name skipped", chained, TLS{Roots: ours.roots(), SkipName: true, ServerName: "elsewhere"}, false, nil},
-		{"wrong authority", ours.issue(t, "localhost"), TLS{Roots: other.roots()}, false, &unknown},
-		{"the system's authorities", ours.issue(t, "localhost"), TLS{}, false, &unknown},
-		{"wrong name", ours.issue(t, "elsewhere"), TLS{Roots: ours.roots()}, false, &name},
-		{"wrong name, told", ours.issue(t, "elsewhere"), TLS{Roots: ours.roots(), ServerName: "elsewhere"}, false, nil},
-		{"wrong name, skipped", ours.issue(t, "elsewhere"), TLS{Roots: ours.roots(), SkipName: true}, false, nil},
-		{"wrong authority, name skipped", ours.issue(t, "elsewhere"), TLS{Roots: other.roots(), SkipName: true}, false, &unknown},
-		{"expired", ours.issue(t, "localhost", expired), TLS{Roots: ours.roots()}, false, &invalid},
-		{"expired, name skipped", ours.issue(t, "localhost", expired), TLS{Roots: ours.roots(), SkipName: true}, false, &invalid},
-		{"everything wrong, all skipped", other.issue(t, "elsewhere", expired), TLS{SkipVerify: true}, false, nil},
-		{"all skipped wins over name skipped", other.issue(t, "elsewhere"), TLS{SkipVerify: true, SkipName: true}, false, nil},
-		{"client certificate", ours.issue(t, "localhost"), TLS{Roots: ours.roots(), Certificate: ours.issue(t, "alice")}, true, nil},
-		{"no client certificate", ours.issue(t, "localhost"), TLS{Roots: ours.roots()}, true, &alert},
-		{"client certificate of another authority", ours.issue(t, "localhost"), TLS{Roots: ours.roots(), Certificate: other.issue(t, "alice")}, true, &alert},
-		{"client certificate expired", ours.issue(t, "localhost"), TLS{Roots: ours.roots(), Certificate: ours.issue(t, "alice", expired)}, true, &alert},
+		{"good", issue(t, ours, "localhost"), TLS{Roots: ours.Roots()}, false, nil},
+		{"through an intermediate", chained, TLS{Roots: ours.Roots()}, false, nil},
+		{"through an intermediate, name skipped", chained, TLS{Roots: ours.Roots(), SkipName: true, ServerName: "elsewhere"}, false, nil},
+		{"wrong authority", issue(t, ours, "localhost"), TLS{Roots: other.Roots()}, false, &unknown},
+		{"the system's authorities", issue(t, ours, "localhost"), TLS{}, false, &unknown},
+		{"wrong name", issue(t, ours, "elsewhere"), TLS{Roots: ours.Roots()}, false, &name},
+		{"wrong name, told", issue(t, ours, "elsewhere"), TLS{Roots: ours.Roots(), ServerName: "elsewhere"}, false, nil},
+		{"wrong name, skipped", issue(t, ours, "elsewhere"), TLS{Roots: ours.Roots(), SkipName: true}, false, nil},
+		{"wrong authority, name skipped", issue(t, ours, "elsewhere"), TLS{Roots: other.Roots(), SkipName: true}, false, &unknown},
+		{"expired", issue(t, ours, "localhost", expired), TLS{Roots: ours.Roots()}, false, &invalid},
+		{"expired, name skipped", issue(t, ours, "localhost", expired), TLS{Roots: ours.Roots(), SkipName: true}, false, &invalid},
+		{"everything wrong, all skipped", issue(t, other, "elsewhere", expired), TLS{SkipVerify: true}, false, nil},
+		{"all skipped wins over name skipped", issue(t, other, "elsewhere"), TLS{SkipVerify: true, SkipName: true}, false, nil},
+		{"client certificate", issue(t, ours, "localhost"), TLS{Roots: ours.Roots(), Certificate: issue(t, ours, "alice")}, true, nil},
+		{"no client certificate", issue(t, ours, "localhost"), TLS{Roots: ours.Roots()}, true, &alert},
+		{"client certificate of another authority", issue(t, ours, "localhost"), TLS{Roots: ours.Roots(), Certificate: issue(t, other, "alice")}, true, &alert},
+		{"client certificate expired", issue(t, ours, "localhost"), TLS{Roots: ours.Roots(), Certificate: issue(t, ours, "alice", expired)}, true, &alert},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			config := &tls.Config{Certificates: []tls.Certificate{*test.server}}
 			if test.mutual {
-				config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, ours.pool()
+				config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, ours.Pool()
 			}
 			_, port, _ := net.SplitHostPort(serveTLS(t, config))
 			err := greet(t, Security{TLS: &test.client}, net.JoinHostPort("localhost", port))
@@ -91,19 +91,19 @@ func TestHandshakesEndAsTheCertificatesSay(t *testing.T) {
 }
 
 func TestAClientCertificateIsSentWhateverAuthoritiesTheBrokerLists(t *testing.T) {
-	ours, other := newAuthority(t, "ours"), newAuthority(t, "other")
+	ours, other := securitytest.NewAuthority(t, "ours"), securitytest.NewAuthority(t, "other")
 	var sent *x509.Certificate
 	address := serveTLS(t, &tls.Config{
-		Certificates: []tls.Certificate{*ours.issue(t, "localhost")},
+		Certificates: []tls.Certificate{*issue(t, ours, "localhost")},
 		ClientAuth:   tls.RequireAnyClientCert,
-		ClientCAs:    ours.pool(),
+		ClientCAs:    ours.Pool(),
 		VerifyConnection: func(state tls.ConnectionState) error {
 			sent = state.PeerCertificates[0]
 			return nil
 		},
 	})
-	mine := other.issue(t, "alice")
-	if err := greet(t, Security{TLS: &TLS{Roots: ours.roots(), ServerName: "localhost", Certificate: mine}}, address); err != nil {
+	mine := issue(t, other, "alice")
+	if err := greet(t, Security{TLS: &TLS{Roots: ours.Roots(), ServerName: "localhost", Certificate: mine}}, address); err != nil {
 		t.Fatal(err)
 	}
 	if !sent.Equal(mine.Leaf) {
@@ -112,10 +112,10 @@ func TestAClientCertificateIsSentWhateverAuthoritiesTheBrokerLists(t *testing.T)
 }
 
 func TestVersionsAndCipherSuitesAreHeld(t *testing.T) {
-	ours := newAuthority(t, "ours")
-	address := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{*ours.issue(t, "localhost")}, MaxVersion: tls.VersionTLS12})
+	ours := securitytest.NewAuthority(t, "ours")
+	address := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{*issue(t, ours, "localhost")}, MaxVersion: tls.VersionTLS12})
 	const suite = tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
-	conn, err := Security{TLS: &TLS{Roots: ours.roots(), ServerName: "localhost", CipherSuites: []uint16{suite}}}.Dial(t.Context(), address, 0)
+	conn, err := Security{TLS: &TLS{Roots: ours.Roots(), ServerName: "localhost", CipherSuites: []uint16{suite}}}.Dial(t.Context(), address, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestVersionsAndCipherSuitesAreHeld(t *testing.T) {
 		t.Errorf("got %s, %s", tls.CipherSuiteName(got.CipherSuite), tls.VersionName(got.Version))
 	}
 	conn.Close()
-	wants(t, greet(t, Security{TLS: &TLS{Roots: ours.roots(), ServerName: "localhost", MinVersion: tls.VersionTLS13}}, address), "protocol version", address)
+	wants(t, greet(t, Security{TLS: &TLS{Roots: ours.Roots(), ServerName: "localhost", MinVersion: tls.VersionTLS13}}, address), "protocol version", address)
 }
 
 func TestADialEnds(t *testing.T) {
@@ -178,8 +178,8 @@ func TestProtocolsHaveKafkasNames(t *testing.T) {
 }
 
 func TestPEMTextsAreReadAgainAsTheSame(t *testing.T) {
-	ours := newAuthority(t, "ours")
-	before := &TLS{Roots: append(ours.roots(), newAuthority(t, "second").certificate), Certificate: ours.issue(t, "alice")}
+	ours := securitytest.NewAuthority(t, "ours")
+	before := &TLS{Roots: append(ours.Roots(), securitytest.NewAuthority(t, "second").Certificate), Certificate: issue(t, ours, "alice")}
 	certificate, err := before.CertificatePEM()
 	if err != nil {
 		t.Fatal(err)

@@ -2,14 +2,9 @@ package kafka_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,6 +18,7 @@ import (
 	"redline/internal/broker"
 	"redline/internal/connection"
 	"redline/internal/security"
+	"redline/internal/security/securitytest"
 	"redline/result"
 )
 
@@ -338,46 +334,35 @@ func (k token) connecting(b *broker.Broker, ca string) []string {
 // otherAuthority is the certificate of an authority that signed nothing here.
 func otherAuthority(t *testing.T) string {
 	t.Helper()
-	certificate, _ := selfSigned(t, time.Now().Add(time.Hour))
+	trust := security.TLS{Roots: securitytest.NewAuthority(t, "other").Roots()}
 	path := filepath.Join(t.TempDir(), "other.pem")
-	if err := os.WriteFile(path, certificate, 0o600); err != nil {
+	if err := os.WriteFile(path, trust.RootsPEM(), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
 // expiredKeystore is a PEM key store, as Kafka takes it, whose certificate is of
-// yesterday.
+// yesterday. Kafka takes it only if it has the names of the one before.
 func expiredKeystore(t *testing.T) string {
 	t.Helper()
-	certificate, key := selfSigned(t, time.Now().Add(-24*time.Hour))
+	until := time.Now().Add(-24 * time.Hour)
+	pair := securitytest.Authority{}.Sign(t, x509.Certificate{
+		Subject: pkix.Name{CommonName: "redline-node"}, DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		NotBefore: until.Add(-48 * time.Hour), NotAfter: until,
+	}).Pair()
+	own := security.TLS{Certificate: &pair}
+	certificate, err := own.CertificatePEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := own.KeyPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
 	path := filepath.Join(t.TempDir(), "expired.pem")
-	if err := os.WriteFile(path, append(key, certificate...), 0o600); err != nil {
+	if err := os.WriteFile(path, append([]byte(key.Reveal()), certificate...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
-}
-
-// selfSigned makes a certificate for localhost that is valid until then, and its key,
-// both as PEM.
-func selfSigned(t *testing.T, until time.Time) (certificate, key []byte) {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "redline-node"},
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
-		NotBefore: until.Add(-48 * time.Hour), NotAfter: until, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
 }

@@ -3,15 +3,11 @@ package clienttest
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
@@ -27,51 +23,20 @@ import (
 	"redline/internal/cluster"
 	"redline/internal/secret"
 	"redline/internal/security"
+	"redline/internal/security/securitytest"
 )
 
 // canary is every password here; no error may show it.
 const canary = "hunter2-canary"
 
-// certified is a certificate with its key.
-type certified struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
+// identity is the certificate of name, a broker on this machine or a client.
+func identity(name string) x509.Certificate {
+	return x509.Certificate{Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
 }
 
-// certify makes a certificate that by signs; its own authority if by is zero.
-func certify(t *testing.T, name string, by certified) certified {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	if by.key == nil {
-		c.IsCA, c.BasicConstraintsValid, c.KeyUsage, c.ExtKeyUsage = true, true, x509.KeyUsageCertSign, nil
-		by = certified{c, key}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, by.certificate, key.Public(), by.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return certified{made, key}
-}
-
-func (c certified) pair() tls.Certificate {
-	return tls.Certificate{Certificate: [][]byte{c.certificate.Raw}, PrivateKey: c.key}
-}
-
-// trusting is TLS that trusts c alone.
-func (c certified) trusting() *security.TLS {
-	return &security.TLS{Roots: []*x509.Certificate{c.certificate}}
+// trusting is TLS that trusts ca alone.
+func trusting(ca securitytest.Authority) *security.TLS {
+	return &security.TLS{Roots: ca.Roots()}
 }
 
 func login(mechanism security.Mechanism) *security.SASL {
@@ -80,26 +45,24 @@ func login(mechanism security.Mechanism) *security.SASL {
 
 // secured writes and reads by each way to connect that kfake knows.
 func secured(t *testing.T, l client.Library) {
-	ca := certify(t, "Test CA", certified{})
-	config := &tls.Config{Certificates: []tls.Certificate{certify(t, "broker", ca).pair()}}
+	ca := securitytest.NewAuthority(t, "Test CA")
+	config := &tls.Config{Certificates: []tls.Certificate{ca.Sign(t, identity("broker")).Pair()}}
 	mutual := config.Clone()
-	mutual.ClientCAs = x509.NewCertPool()
-	mutual.ClientCAs.AddCert(ca.certificate)
-	mutual.ClientAuth = tls.RequireAndVerifyClientCert
-	alice := certify(t, "alice", ca).pair()
-	asAlice := ca.trusting()
+	mutual.ClientAuth, mutual.ClientCAs = tls.RequireAndVerifyClientCert, ca.Pool()
+	alice := ca.Sign(t, identity("alice")).Pair()
+	asAlice := trusting(ca)
 	asAlice.Certificate = &alice
 	user := func(m security.Mechanism) kfake.Opt { return kfake.User(string(m), "alice", canary) }
 	for name, c := range map[string]struct {
 		how  security.Security
 		opts []kfake.Opt
 	}{
-		"TLS":                    {security.Security{TLS: ca.trusting()}, []kfake.Opt{kfake.TLS(config)}},
+		"TLS":                    {security.Security{TLS: trusting(ca)}, []kfake.Opt{kfake.TLS(config)}},
 		"TLS both ways":          {security.Security{TLS: asAlice}, []kfake.Opt{kfake.TLS(mutual)}},
 		"TLS without any check":  {security.Security{TLS: &security.TLS{SkipVerify: true}}, []kfake.Opt{kfake.TLS(config)}},
 		"PLAIN":                  {security.Security{SASL: login(security.Plain)}, []kfake.Opt{kfake.EnableSASL(), user(security.Plain)}},
 		"SCRAM-SHA-256":          {security.Security{SASL: login(security.ScramSHA256)}, []kfake.Opt{kfake.EnableSASL(), user(security.ScramSHA256)}},
-		"SCRAM-SHA-512 over TLS": {security.Security{SASL: login(security.ScramSHA512), TLS: ca.trusting()}, []kfake.Opt{kfake.TLS(config), kfake.EnableSASL(), user(security.ScramSHA512)}},
+		"SCRAM-SHA-512 over TLS": {security.Security{SASL: login(security.ScramSHA512), TLS: trusting(ca)}, []kfake.Opt{kfake.TLS(config), kfake.EnableSASL(), user(security.ScramSHA512)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options(Broker(t, map[string]int32{"topic": 1}, c.opts...))
@@ -240,9 +203,9 @@ func sendUntilError(t *testing.T, p *producing) error {
 }
 
 func foreignCertificate(t *testing.T, l client.Library) {
-	broker := certify(t, "broker", certify(t, "Other CA", certified{})).pair()
+	broker := securitytest.NewAuthority(t, "Other CA").Sign(t, identity("broker")).Pair()
 	o := options(Broker(t, map[string]int32{"topic": 1}, kfake.TLS(&tls.Config{Certificates: []tls.Certificate{broker}})))
-	o.Security.TLS = certify(t, "Test CA", certified{}).trusting()
+	o.Security.TLS = trusting(securitytest.NewAuthority(t, "Test CA"))
 	c := consume(t, l, client.ConsumeOptions{Options: o, Topic: "topic", Assign: fromStart(1)})
 	soon := bounded(t, time.Second)
 	defer func() { _ = c.Close(soon) }()
@@ -254,10 +217,10 @@ func foreignCertificate(t *testing.T, l client.Library) {
 }
 
 func missingCertificate(t *testing.T, l client.Library) {
-	ca := certify(t, "Test CA", certified{})
-	config := &tls.Config{Certificates: []tls.Certificate{certify(t, "broker", ca).pair()}, ClientAuth: tls.RequireAnyClientCert}
+	ca := securitytest.NewAuthority(t, "Test CA")
+	config := &tls.Config{Certificates: []tls.Certificate{ca.Sign(t, identity("broker")).Pair()}, ClientAuth: tls.RequireAnyClientCert}
 	o := options(Broker(t, map[string]int32{"topic": 1}, kfake.TLS(config)))
-	o.Security.TLS = ca.trusting()
+	o.Security.TLS = trusting(ca)
 	c := consume(t, l, client.ConsumeOptions{Options: o, Topic: "topic", Assign: fromStart(1)})
 	soon := bounded(t, time.Second)
 	defer func() { _ = c.Close(soon) }()
