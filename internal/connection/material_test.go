@@ -2,13 +2,9 @@ package connection
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"testing"
@@ -16,6 +12,8 @@ import (
 
 	"github.com/pavlo-v-chernykh/keystore-go/v4"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"redline/internal/security/securitytest"
 )
 
 // canary is a secret that must be seen nowhere.
@@ -52,18 +50,10 @@ func must[T any](t *testing.T) func(T, error) T {
 func newMaterial(t *testing.T) material {
 	t.Helper()
 	m := material{folder: t.TempDir()}
-	caKey := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test authority"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der := must[[]byte](t)(x509.CreateCertificate(rand.Reader, template, template, caKey.Public(), caKey))
-	m.ca = must[*x509.Certificate](t)(x509.ParseCertificate(der))
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "alice"}, NotBefore: template.NotBefore, NotAfter: template.NotAfter}
-	der = must[[]byte](t)(x509.CreateCertificate(rand.Reader, leaf, template, key.Public(), caKey))
-	m.certificate = must[*x509.Certificate](t)(x509.ParseCertificate(der))
-	keyDER := must[[]byte](t)(x509.MarshalPKCS8PrivateKey(key))
+	authority := securitytest.NewAuthority(t, "test authority")
+	alice := authority.Sign(t, x509.Certificate{Subject: pkix.Name{CommonName: "alice"}})
+	m.ca, m.certificate = authority.Certificate, alice.Certificate
+	keyDER := must[[]byte](t)(x509.MarshalPKCS8PrivateKey(alice.Key))
 
 	m.caPEM, m.certPEM, m.keyPE = block("CERTIFICATE", m.ca.Raw), block("CERTIFICATE", m.certificate.Raw), block("PRIVATE KEY", keyDER)
 	m.write(t, "ca.pem", []byte(m.caPEM))
@@ -82,7 +72,7 @@ func newMaterial(t *testing.T) material {
 		t.Fatal(err)
 	}
 	m.write(t, "truststore.jks", stored.Bytes())
-	m.write(t, "keystore.p12", must[[]byte](t)(pkcs12.Modern.Encode(key, m.certificate, []*x509.Certificate{m.ca}, "changeit")))
+	m.write(t, "keystore.p12", must[[]byte](t)(pkcs12.Modern.Encode(alice.Key, m.certificate, []*x509.Certificate{m.ca}, "changeit")))
 	return m
 }
 
