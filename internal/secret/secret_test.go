@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 )
@@ -40,5 +42,23 @@ func TestNoSecretIsEmpty(t *testing.T) {
 		if !none.IsZero() || none.Reveal() != "" || none.String() != "" {
 			t.Errorf("%#v is not empty", none)
 		}
+	}
+}
+
+// dies makes the test binary end in a panic that holds a secret.
+const dies = "REDLINE_TEST_DIES"
+
+func TestAPanicShowsNoSecret(t *testing.T) {
+	if os.Getenv(dies) != "" {
+		panic(fmt.Errorf("with %+v: %w", outer{hidden: New(canary)}, errors.New(New(canary).String())))
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestAPanicShowsNoSecret$")
+	cmd.Env = append(os.Environ(), dies+"=1", "GOTRACEBACK=all")
+	printed, err := cmd.CombinedOutput()
+	if err == nil || !strings.Contains(string(printed), "panic: ") {
+		t.Fatalf("it did not panic: %s", printed)
+	}
+	if strings.Contains(string(printed), canary) || !strings.Contains(string(printed), Mask) {
+		t.Errorf("the panic says %s", printed)
 	}
 }
