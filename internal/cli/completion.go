@@ -175,10 +175,6 @@ func contextNames(p *Process) completer {
 		if err != nil {
 			return nil, err
 		}
-		var names []string
-		for _, c := range file.Contexts {
-			names = append(names, c.Name)
-		}
-		return names, nil
+		return file.Names(), nil
 	})
 }

@@ -151,7 +151,6 @@ func (f *connectFlags) asPlanned(kafka string) {
 		return
 	}
 	f.bootstrap = kafka
-	f.planned = true
 }
 
 // connection says how the cluster is reached; of a Kafka that is yet to be started it

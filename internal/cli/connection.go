@@ -31,8 +31,6 @@ type connectionFlags struct {
 	timeout, dialTimeout time.Duration
 
 	flags *pflag.FlagSet
-	// planned says that bootstrap comes from a stored plan.
-	planned bool
 	// password is what was read from standard input or a prompt, once.
 	password secret.Text
 	resolved *connection.Connection
@@ -223,7 +221,7 @@ func given(key, value, source string) connection.Given {
 func (f *connectionFlags) inputs(p *Process, fallback []connection.Given) (connection.Inputs, error) {
 	in := connection.Inputs{
 		Pairs: f.pairs, Files: f.files, Context: f.context, ContextFrom: "--context",
-		ConfigFile: p.Getenv("REDLINE_CONFIG"), Fallback: fallback, Getenv: p.Getenv,
+		ConfigFile: configFile(p), Fallback: fallback, Getenv: p.Getenv,
 	}
 	add := func(flag, key, value string) {
 		if env := fromEnvironment(f.flags.Lookup(flag)); env != "" {

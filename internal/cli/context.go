@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -78,12 +79,13 @@ func (c *contexts) subcommand(cmd *cobra.Command, work func(cmd *cobra.Command, 
 	return cmd
 }
 
+// configFile is where the contexts are.
+func configFile(p *Process) string {
+	return cmp.Or(p.Getenv("REDLINE_CONFIG"), connection.ConfigPath(p.Getenv))
+}
+
 func readContexts(p *Process) (*connection.Config, error) {
-	path := p.Getenv("REDLINE_CONFIG")
-	if path == "" {
-		path = connection.ConfigPath(p.Getenv)
-	}
-	file, err := connection.ReadConfig(path)
+	file, err := connection.ReadConfig(configFile(p))
 	return file, settingsFailure(err)
 }
 
