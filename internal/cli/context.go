@@ -184,11 +184,7 @@ func newContextUse(p *Process) *cobra.Command {
 		if err := c.pick(args); err != nil {
 			return err
 		}
-		if err := c.file.Use(args[0]); err != nil {
-			return err
-		}
-		c.file.Current = args[0]
-		return nil
+		return c.file.Use(args[0])
 	}, func(w io.Writer) { fmt.Fprintf(w, "Commands without an address reach %s now.\n", c.shown[0].Name) })
 }
 

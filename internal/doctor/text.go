@@ -40,30 +40,6 @@ func Text(w io.Writer, checks []result.DoctorCheck) {
 // paragraph writes a text beside a label. What came from outside is made printable.
 func paragraph(w io.Writer, label, text string) {
 	indent := utf8.RuneCountInString(label)
-	line := label
-	room := width - indent
-	for _, word := range words(term.Printable(text), room) {
-		switch used := utf8.RuneCountInString(line) - indent; {
-		case used == 0:
-			line += word
-		case used+1+utf8.RuneCountInString(word) <= room:
-			line += " " + word
-		default:
-			fmt.Fprintln(w, line)
-			line = strings.Repeat(" ", indent) + word
-		}
-	}
-	fmt.Fprintln(w, line)
-}
-
-// words parts a text at its spaces, and words that are longer than a line.
-func words(text string, room int) (all []string) {
-	for _, word := range strings.Fields(text) {
-		letters := []rune(word)
-		for len(letters) > room {
-			all, letters = append(all, string(letters[:room])), letters[room:]
-		}
-		all = append(all, string(letters))
-	}
-	return all
+	lines := term.Fold(term.Printable(text), width-indent)
+	fmt.Fprintln(w, label+strings.Join(lines, "\n"+strings.Repeat(" ", indent)))
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"redline/internal/term"
 )
 
 // width is that of a terminal as it was first.
@@ -61,7 +63,7 @@ func writeBlock(w io.Writer, names column, columns []column) {
 		for j, c := range columns {
 			cells[j] = c.cells[i]
 		}
-		for j, part := range fold(name, nameWidth) {
+		for j, part := range term.Fold(name, nameWidth) {
 			if j > 0 {
 				clear(cells)
 			}
@@ -95,24 +97,4 @@ func pad(s string, to int, left bool) string {
 		return s + blank
 	}
 	return blank + s
-}
-
-// fold breaks text between words, and inside those that are longer than a line;
-// there is always one line.
-func fold(text string, to int) []string {
-	var lines []string
-	line := []rune{}
-	for _, word := range strings.Fields(text) {
-		if len(line) > 0 && len(line)+1+utf8.RuneCountInString(word) > to {
-			lines, line = append(lines, string(line)), line[:0]
-		}
-		if len(line) > 0 {
-			line = append(line, ' ')
-		}
-		line = append(line, []rune(word)...)
-		for len(line) > to {
-			lines, line = append(lines, string(line[:to])), line[to:]
-		}
-	}
-	return append(lines, string(line))
 }
