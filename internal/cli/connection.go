@@ -139,11 +139,7 @@ func (f *connectionFlags) resolve(p *Process) (*connection.Connection, error) {
 	if f.resolved != nil {
 		return f.resolved, nil
 	}
-	fallback, err := f.fallback(p)
-	if err != nil {
-		return nil, err
-	}
-	c, err := f.gather(p, fallback)
+	c, err := f.gather(p)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +158,7 @@ func (f *connectionFlags) alone(p *Process, kafka string) (*connection.Connectio
 	if f.context != "" && fromEnvironment(f.flags.Lookup("context")) == "" {
 		return nil, usagef("--context %s and --kafka %s name two different clusters: leave one of them out", f.context, kafka)
 	}
-	in, err := f.inputs(p, []connection.Given{given("bootstrap.servers", defaultBootstrap, originDefault)})
+	in, err := f.inputs(p, func() ([]connection.Given, error) { return byDefault, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -183,11 +179,11 @@ func (f *connectionFlags) alone(p *Process, kafka string) (*connection.Connectio
 }
 
 // gather asks once more with a password from the prompt where one is missing.
-func (f *connectionFlags) gather(p *Process, fallback []connection.Given) (*connection.Connection, error) {
+func (f *connectionFlags) gather(p *Process) (*connection.Connection, error) {
 	if f.timeout <= 0 || f.dialTimeout <= 0 {
 		return nil, usagef("--timeout %s and --dial-timeout %s: they must be longer than nothing, for example 10s", f.timeout, f.dialTimeout)
 	}
-	in, err := f.inputs(p, fallback)
+	in, err := f.inputs(p, func() ([]connection.Given, error) { return fallback(p) })
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +214,7 @@ func given(key, value, source string) connection.Given {
 }
 
 // inputs collects what was typed and what stands in the environment.
-func (f *connectionFlags) inputs(p *Process, fallback []connection.Given) (connection.Inputs, error) {
+func (f *connectionFlags) inputs(p *Process, fallback func() ([]connection.Given, error)) (connection.Inputs, error) {
 	in := connection.Inputs{
 		Pairs: f.pairs, Files: f.files, Context: f.context, ContextFrom: "--context",
 		ConfigFile: configFile(p), Fallback: fallback, Getenv: p.Getenv,
@@ -341,7 +337,7 @@ func ask(p *Process, missing error) (secret.Text, error) {
 
 // fallback is where to look when nobody names a cluster: the two variables that other
 // tools share, a broker that redline holds up, Kafka's own port.
-func (f *connectionFlags) fallback(p *Process) ([]connection.Given, error) {
+func fallback(p *Process) ([]connection.Given, error) {
 	var all []connection.Given
 	for _, env := range []string{"KAFKA_BOOTSTRAP_SERVERS", "KAFKA_BROKERS"} {
 		if servers := p.Getenv(env); servers != "" {
@@ -352,8 +348,11 @@ func (f *connectionFlags) fallback(p *Process) ([]connection.Given, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(append(all, up...), given("bootstrap.servers", defaultBootstrap, originDefault)), nil
+	return slices.Concat(all, up, byDefault), nil
 }
+
+// byDefault is the last of the last resorts.
+var byDefault = []connection.Given{given("bootstrap.servers", defaultBootstrap, originDefault)}
 
 // runningBroker is the broker of "redline broker up", if there is exactly one.
 func runningBroker() ([]connection.Given, error) {

@@ -53,9 +53,10 @@ type Inputs struct {
 	NoContext bool
 	// ConfigFile is the path of our configuration file; empty: ConfigPath(Getenv).
 	ConfigFile string
-	// Fallback are clusters to take when nothing else names brokers. Those of one
-	// origin belong together, and the first origin counts alone.
-	Fallback []Given
+	// Fallback gives clusters to take when nothing else names brokers, and is not asked
+	// before: it may have to look for them. Those of one origin belong together, and
+	// the first origin counts alone. nil: there are none.
+	Fallback func() ([]Given, error)
 	// Getenv reads the environment for ${env:…} and the AWS variables; nil: os.Getenv.
 	Getenv func(string) string
 }

@@ -26,13 +26,18 @@ func nowhere(string) string { return "" }
 // defaultBroker is the last resort of the command line.
 var defaultBroker = []Given{{"bootstrap.servers", secret.New("localhost:9092"), Origin{Source: "the default"}}}
 
+// falling falls back on what is given.
+func falling(back []Given) func() ([]Given, error) {
+	return func() ([]Given, error) { return back, nil }
+}
+
 // inputs are alone in the world: no home, and a broker to fall back on.
 func inputs(in Inputs) Inputs {
 	if in.Getenv == nil {
 		in.Getenv = nowhere
 	}
 	if in.Fallback == nil {
-		in.Fallback = defaultBroker
+		in.Fallback = falling(defaultBroker)
 	}
 	in.NoContext = in.ConfigFile == ""
 	return in
@@ -172,9 +177,9 @@ func TestTheStrongestSourceWins(t *testing.T) {
 		if set[5] {
 			in.ConfigFile = write("config.yaml", "contexts:\n  c:\n    properties:\n      "+spelling.Draw(t, "key")+": "+value(5)+"\n")
 		}
-		in.Fallback = defaultBroker
+		in.Fallback = falling(defaultBroker)
 		if set[6] {
-			in.Fallback = append(slices.Clone(defaultBroker), givens("the default", spelling.Draw(t, "key"), value(6))...)
+			in.Fallback = falling(append(slices.Clone(defaultBroker), givens("the default", spelling.Draw(t, "key"), value(6))...))
 		}
 		c, err := Resolve(inputs(in))
 		if err != nil {
@@ -344,13 +349,13 @@ func TestAContextThatNobodyTypedLendsNothingToAnotherCluster(t *testing.T) {
 
 func TestAFallbackIsTakenWholeOrNotAtAll(t *testing.T) {
 	fallback := append(givens("KAFKA_BROKERS", "bootstrap.servers", "a:1"), givens("redline broker up", "bootstrap.servers", "localhost:2", "ssl.endpoint.identification.algorithm", "https", "redline.tls", "true")...)
-	if c := resolve(t, Inputs{Fallback: fallback}); c.Brokers[0] != "a:1" || c.Security.TLS != nil {
+	if c := resolve(t, Inputs{Fallback: falling(fallback)}); c.Brokers[0] != "a:1" || c.Security.TLS != nil {
 		t.Errorf("the first: %+v", c)
 	}
-	if c := resolve(t, Inputs{Fallback: fallback[1:]}); c.Brokers[0] != "localhost:2" || c.Security.TLS == nil {
+	if c := resolve(t, Inputs{Fallback: falling(fallback[1:])}); c.Brokers[0] != "localhost:2" || c.Security.TLS == nil {
 		t.Errorf("the second: %+v", c)
 	}
-	if c := resolve(t, Inputs{Fallback: fallback[1:], Pairs: []string{"bootstrap.servers=b"}}); c.Brokers[0] != "b:9092" || c.Security.TLS != nil {
+	if c := resolve(t, Inputs{Fallback: falling(fallback[1:]), Pairs: []string{"bootstrap.servers=b"}}); c.Brokers[0] != "b:9092" || c.Security.TLS != nil {
 		t.Errorf("none: %+v", c)
 	}
 }

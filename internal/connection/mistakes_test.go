@@ -102,7 +102,7 @@ func TestEachMistakeIsASentenceThatSaysWhereAndWhatToDo(t *testing.T) {
 		{"a name with a blank", config("contexts:\n  \"my cluster\":\n    protected: true\n")},
 		{"no YAML", config("contexts: [\n")},
 		{"a tab", config("contexts:\n\tprod: x\n")},
-		{"no broker", Inputs{Fallback: []Given{}}},
+		{"no broker", Inputs{Fallback: falling(nil)}},
 		{"two mistakes", pairs("foo=1", "security.protocol=TLS")},
 	}
 	var b strings.Builder

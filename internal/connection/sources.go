@@ -65,11 +65,25 @@ func (r *resolver) sources(in Inputs) []source {
 			all = append(all, s)
 		}
 	}
-	if !namesBrokers(all) && len(in.Fallback) > 0 {
-		first := in.Fallback[0].Origin.Source
-		all = append(all, r.take(fromFallback, slices.DeleteFunc(slices.Clone(in.Fallback), func(g Given) bool { return g.Origin.Source != first })))
+	if !namesBrokers(all) && in.Fallback != nil {
+		all = append(all, r.fallback(in.Fallback))
 	}
 	return all
+}
+
+// fallback takes the clusters of the first origin.
+func (r *resolver) fallback(find func() ([]Given, error)) source {
+	found, err := find()
+	if err != nil {
+		r.problems = append(r.problems, err)
+	}
+	var first []Given
+	for _, g := range found {
+		if g.Origin.Source == found[0].Origin.Source {
+			first = append(first, g)
+		}
+	}
+	return r.take(fromFallback, first)
 }
 
 func namesBrokers(sources []source) bool {
