@@ -15,6 +15,8 @@ type Measured struct {
 	Usage Usage `json:"usage"`
 	// Rewinds is how often reading began anew inside the window.
 	Rewinds int64 `json:"rewinds,omitempty"`
+	// Waiting says where the client's time went in the window; nil when nothing is known.
+	Waiting *Waiting `json:"waiting,omitempty"`
 	// Error is why there is no figure; empty when there is one.
 	Error string `json:"error,omitempty"`
 }
@@ -50,6 +52,30 @@ func (m Measured) CPUsBusy() float64 {
 		return -1
 	}
 	return m.Usage.HostCPU / m.Usage.Wall.Seconds()
+}
+
+// Waiting says where a client's time went in a window, beside its CPU.
+type Waiting struct {
+	// Requests answered, and of these fetches and produce requests; -1 when the client
+	// does not tell.
+	Requests int64 `json:"requests"`
+	Fetches  int64 `json:"fetches"`
+	Produces int64 `json:"produces"`
+	// Connections is how many fetched. WaitedSeconds, ReceivedSeconds and IdleSeconds are
+	// where their time went, added up: from a fetch written to the first byte of its
+	// answer (the broker's turn), from there to the last byte, from there to the next
+	// fetch written (the client's turn). -1 when the client does not tell.
+	Connections     int64   `json:"connections"`
+	WaitedSeconds   float64 `json:"waited_seconds"`
+	ReceivedSeconds float64 `json:"received_seconds"`
+	IdleSeconds     float64 `json:"idle_seconds"`
+	// HandlerSeconds is the time spent in the handler, added up over consumers.
+	HandlerSeconds float64 `json:"handler_seconds"`
+	// BusiestThread is the share of a processor that the busiest thread of the client
+	// had, 0…1; -1 when not known.
+	BusiestThread float64 `json:"busiest_thread"`
+	// ThrottledSeconds is what the broker asked us to wait.
+	ThrottledSeconds float64 `json:"throttled_seconds"`
 }
 
 // Trial is one execution of a planned trial: a line of trials.jsonl.

@@ -176,6 +176,14 @@ type Library interface {
 	Outcome(err error) Outcome
 }
 
+// Lighter is a Library that does less for a record than others do. What it says
+// stands in the rows of reports.
+type Lighter interface {
+	// Lighter says so in words, one sentence each: "does not check the CRC of batches".
+	// It is empty when all is done.
+	Lighter(workload string) []string
+}
+
 // Outcome says what is known of a record whose send ended with err.
 type Outcome int
 

@@ -33,6 +33,15 @@ var ErrProperty = errors.New("property")
 // can tell it from a bad value.
 var ErrUnknownProperty = errors.New("unknown property")
 
+// ErrCannot is wrapped by an error about work that a client cannot do at all,
+// whatever its properties: another client has to be taken for it.
+var ErrCannot = errors.New("cannot be done by this client")
+
+// Cannot is the error for such work; what completes "cannot", instead says how to go on.
+func Cannot(library, what, instead string) error {
+	return &propertyError{fmt.Sprintf("%s cannot %s; %s", library, what, instead), []error{ErrCannot}}
+}
+
 // propertyError says what is wrong with a property; it wraps kinds.
 type propertyError struct {
 	text  string

@@ -1,0 +1,2 @@
+// Package java measures Kafka's own performance tools.
+package java
