@@ -60,8 +60,15 @@ type Row struct {
 	Errors      int64 `json:"errors"`
 	// Usage is that of all windows that count, added up.
 	Usage Usage `json:"usage"`
+	// Waiting is that of all windows that count, added up; its BusiestThread is the
+	// median. Nil when nothing is known.
+	Waiting *Waiting `json:"waiting,omitempty"`
 	// InForce are the settings truly in force, in the library's spelling.
 	InForce map[string]string `json:"in_force"`
+	// Differs are settings in force that matter for the work of a record and are others
+	// than in the arm it is held against, though nobody asked for that: "linger.ms is 0,
+	// not 5".
+	Differs []string `json:"differs,omitempty"`
 	// Trials are all attempts, in the order in which they ran.
 	Trials   []RowTrial `json:"trials"`
 	Warnings []string   `json:"warnings"`

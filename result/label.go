@@ -28,7 +28,7 @@ func Labels(arms []Arm) []string {
 		}
 		for _, name := range slices.Sorted(maps.Keys(a.Values)) {
 			if len(values[name]) > 1 {
-				words = append(words, name+"="+a.Values[name])
+				words = append(words, word(name, a.Values[name]))
 			}
 		}
 		if len(words) == 0 {
@@ -37,4 +37,12 @@ func Labels(arms []Arm) []string {
 		labels[i] = strings.Join(words, " ")
 	}
 	return labels
+}
+
+// word is a value of an axis; those that name themselves stand alone.
+func word(axis, value string) string {
+	if axis == "client" || axis == "profile" {
+		return value
+	}
+	return axis + "=" + value
 }

@@ -20,7 +20,7 @@ type Setting struct {
 	// Partitions of the topic and RecordBytes of each value in it.
 	Partitions  int `json:"partitions"`
 	RecordBytes int `json:"record_bytes"`
-	// Payload is what values are made of: "random", "text", "zeros". Keys: "none",
+	// Payload is what values are made of: "random", "text", "json", "zeros". Keys: "none",
 	// "sequential", "uniform", "zipf".
 	Payload string `json:"payload"`
 	Keys    string `json:"keys"`
@@ -28,8 +28,9 @@ type Setting struct {
 	Compression string `json:"compression"`
 	// Acks that a producer waits for: "0", "1", "all".
 	Acks string `json:"acks"`
-	// Handler is what is done with each record that was consumed: "none", or
-	// "burn=DURATION" for so much CPU time a record.
+	// Handler is what is done with each record that was consumed: "none"; "json" to
+	// decode its value; "burn=DURATION" of CPU time, "sleep=DURATION" or "alloc=SIZE"
+	// of memory for each.
 	Handler string `json:"handler"`
 	// Nodes is the number of brokers; 0 leaves the cluster as it is.
 	Nodes int `json:"nodes,omitempty"`
@@ -45,7 +46,20 @@ type Setting struct {
 type Arm struct {
 	Workload string `json:"workload"` // Consume or Produce
 	Client   string `json:"client"`
-	Profile  string `json:"profile"`
+	// Profile is what the client's settings start from: "tuned" or "defaults"; "own" for
+	// a program that was given by Command.
+	Profile string `json:"profile"`
+	// Command is the program that is the client, and its arguments; empty for a client
+	// that redline knows.
+	Command string `json:"command,omitempty"`
+	// Adds is what a rung of the ladder does beyond the one before it, in words; empty for
+	// a client.
+	Adds string `json:"adds,omitempty"`
+	// Lighter says what the client does less for a record than every other client does,
+	// one sentence each; empty when it does all of it.
+	Lighter []string `json:"lighter,omitempty"`
+	// Cannot says why the arm is not tried: its client cannot do what is asked.
+	Cannot string `json:"cannot,omitempty"`
 	// Values are this arm's values of the axes that vary, as text. They tell it
 	// from the other arms of its workload.
 	Values  map[string]string `json:"values"`

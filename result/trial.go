@@ -105,6 +105,9 @@ type Trial struct {
 	// warm-up first.
 	BinWidth time.Duration `json:"bin_width_ns,omitempty"`
 	Bins     []int64       `json:"bins,omitempty"`
+	// Claimed is the rate that a client in a process of its own says it reached, in
+	// records per second, by its own clock and window; 0 when it says none.
+	Claimed float64 `json:"claimed_records_per_second,omitempty"`
 	// Errors counts problems that the client went on from.
 	Errors int64 `json:"errors"`
 	// LatencyHDR is a histogram of nanoseconds in the V2 format of HdrHistogram,

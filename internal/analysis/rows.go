@@ -20,6 +20,7 @@ func rows(run result.Run) []result.Row {
 	for i, arm := range run.Plan.Arms {
 		rows[i] = row(arm, labels[i], trialsOf(run, i))
 	}
+	differ(rows)
 	return rows
 }
 
@@ -71,6 +72,7 @@ func row(arm result.Arm, label string, trials []result.Trial) result.Row {
 	for _, t := range counts {
 		r.Usage = r.Usage.Add(t.Usage)
 	}
+	r.Waiting = waiting(counts)
 	r.Warnings = append(r.Warnings, warningsOf(arm, trials, counts)...)
 	return r
 }

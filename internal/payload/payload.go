@@ -29,6 +29,9 @@ const (
 	Text Kind = "text"
 	// Zeros compress to almost nothing.
 	Zeros Kind = "zeros"
+	// JSON is one JSON value a body, behind the stamp if there is one: an object of
+	// a few fields, or a number in bodies too short for it.
+	JSON Kind = "json"
 )
 
 // KeyKind says which keys records carry.
@@ -132,8 +135,8 @@ func (c Config) validate() error {
 	switch {
 	case c.Size < 0 || c.Size > MaxSize:
 		return fmt.Errorf("cannot make records of %d bytes: the size must be 0 to %d", c.Size, MaxSize)
-	case c.Kind != Random && c.Kind != Text && c.Kind != Zeros:
-		return fmt.Errorf("unknown payload %q: use random, text or zeros", c.Kind)
+	case c.Kind != Random && c.Kind != Text && c.Kind != Zeros && c.Kind != JSON:
+		return fmt.Errorf("unknown payload %q: use random, text, json or zeros", c.Kind)
 	case c.Keys != NoKeys && c.Keys != Sequential && c.Keys != Uniform && c.Keys != Zipf:
 		return fmt.Errorf("unknown keys %q: use none, sequential, uniform or zipf", c.Keys)
 	case c.KeyRange > MaxKeys:

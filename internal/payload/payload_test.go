@@ -2,6 +2,7 @@ package payload
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 	"os"
@@ -262,7 +263,7 @@ func TestBadConfigIsRefusedInOneSentence(t *testing.T) {
 	}{
 		{Config{Size: -1, Partitions: 1}, "0 to 1073741824"},
 		{Config{Size: MaxSize + 1, Partitions: 1}, "0 to 1073741824"},
-		{Config{Kind: "noise", Partitions: 1}, "random, text or zeros"},
+		{Config{Kind: "noise", Partitions: 1}, "random, text, json or zeros"},
 		{Config{Keys: "few", Partitions: 1}, "none, sequential, uniform or zipf"},
 		{Config{KeyRange: MaxKeys + 1, Partitions: 1}, "1 to 4194304"},
 		{Config{}, "at least 1"},
@@ -302,5 +303,16 @@ func BenchmarkNext(b *testing.B) {
 				g.Next(value, int64(i))
 			}
 		})
+	}
+}
+
+func TestJSONBodiesAreJSONOfTheirSize(t *testing.T) {
+	for size := 1; size < 300; size++ {
+		p := newPool(JSON, size, 1)
+		for i := range 3 {
+			if body := p.body(i % len(p.crcs)); len(body) != size || !json.Valid(body) {
+				t.Fatalf("%d bytes: %q", size, body)
+			}
+		}
 	}
 }

@@ -38,6 +38,8 @@ func newPool(kind Kind, size int, seed uint64) pool {
 		fillRandom(p.bytes, seed)
 	case Text:
 		fillText(p.bytes, seed)
+	case JSON:
+		fillJSON(p.bytes, size, seed)
 	}
 	p.crcs = make([]uint32, n)
 	for i := range p.crcs {

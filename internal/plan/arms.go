@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -28,16 +29,15 @@ func (q *Question) build(f *findings) {
 	combinations := q.combinations()
 	q.arms = make([]result.Arm, 0, len(q.Measure)*len(combinations))
 	for _, workload := range q.Measure {
-		baseline := len(q.arms)
+		begin := len(q.arms)
 		for _, values := range combinations {
-			arm := q.arm(workload, values, sides)
-			if len(q.arms) > baseline {
-				arm.Against = baseline
+			if arm := q.arm(workload, values, sides); !slices.ContainsFunc(q.arms[begin:], sameProgram(arm)) {
+				q.arms = append(q.arms, arm)
 			}
-			q.arms = append(q.arms, arm)
 		}
 	}
 	q.taken(f)
+	q.oppose()
 }
 
 // countable says whether the axes go together, and to how many arms.
@@ -174,6 +174,14 @@ func (q *Question) arm(workload string, values []value, sides sides) result.Arm 
 		arm.Values[q.axes[i].name] = v.text
 	}
 	arm.Published = q.publishedFor(workload, values)
+	if arm.Command = q.programs[arm.Client]; arm.Command != "" {
+		arm.Profile = ownProfile
+		for name := range arm.Values {
+			if name == profileAxis {
+				arm.Values[name] = ownProfile
+			}
+		}
+	}
 	return arm
 }
 
@@ -249,7 +257,7 @@ func (q *Question) clients(f *findings) []value {
 	for _, v := range values {
 		arm := newArm(q.Measure[0])
 		v.apply(&arm)
-		if err := q.ask(arm); err != nil {
+		if err := q.ask(arm); err != nil && (len(values) == 1 || !errors.Is(err, client.ErrCannot)) {
 			f.add(v.at, "%v", err)
 			continue
 		}
@@ -258,17 +266,27 @@ func (q *Question) clients(f *findings) []value {
 	return there
 }
 
-// refusal is why a client does not take a value of a property, on its own.
+// refusal is why no client takes a value of a property, on its own. One of several
+// that does not is told in its rows.
 func (q *Question) refusal(v value, workload string, clients []value) error {
+	var refusal error
 	for _, c := range clients {
 		arm := newArm(workload)
 		c.apply(&arm)
+		arm.Command = q.programs[arm.Client]
+		if q.ask(arm) != nil {
+			continue // it does not do such work, whatever it is set to
+		}
 		v.apply(&arm)
-		if err := q.ask(arm); err != nil {
-			return err
+		err := q.ask(arm)
+		if err == nil {
+			return nil
+		}
+		if refusal == nil {
+			refusal = err
 		}
 	}
-	return nil
+	return refusal
 }
 
 func (q *Question) ask(arm result.Arm) error {
@@ -279,20 +297,81 @@ func (q *Question) ask(arm result.Arm) error {
 }
 
 // taken asks for whole arms, whose settings may contradict each other though each
-// is right on its own.
+// is right on its own. Where there are several clients, what one of them cannot do is
+// no mistake: its arms say so, and are not tried.
 func (q *Question) taken(f *findings) {
-	asked := map[string]bool{}
-	for _, arm := range q.arms {
+	asked := map[string]error{}
+	doing := map[string]bool{} // clients with an arm that can be tried
+	for i := range q.arms {
+		arm := &q.arms[i]
 		s := arm.Setting
-		key := fmt.Sprint(arm.Workload, arm.Client, arm.Profile, s.Compression, s.Acks, s.Properties)
-		if asked[key] {
-			continue
+		key := fmt.Sprint(arm.Workload, arm.Client, arm.Profile, s.Instances, s.Compression, s.Acks, s.Properties, s.Handler)
+		err, known := asked[key]
+		if !known {
+			err = q.ask(*arm)
+			asked[key] = err
 		}
-		asked[key] = true
-		if err := q.ask(arm); err != nil {
-			f.add(q.blame(), "%v", err)
+		if err != nil {
+			arm.Cannot = err.Error()
+		} else {
+			doing[arm.Client] = true
 		}
 	}
+	others := len(doing) > 0 && q.severalClients()
+	told := map[string]bool{}
+	for i := range q.arms {
+		if why := q.arms[i].Cannot; why != "" && !others && !told[why] {
+			told[why] = true
+			f.add(q.blame(), "%s", why)
+		}
+	}
+}
+
+func (q *Question) severalClients() bool {
+	row, _ := find(clientAxis)
+	a := q.axisOf(row)
+	return a != nil && len(a.values) > 1
+}
+
+// sameProgram finds an arm that differs from one with a program for its client in
+// nothing at all, now that profiles are none of its business.
+func sameProgram(arm result.Arm) func(result.Arm) bool {
+	return func(other result.Arm) bool {
+		return arm.Command != "" && other.Workload == arm.Workload && maps.Equal(other.Values, arm.Values)
+	}
+}
+
+// oppose says which arm each is compared with: that which has the values of against
+// and is else alike, or the first of its workload. An arm that is not tried is
+// compared with none, and none with it.
+func (q *Question) oppose() {
+	first := map[string]int{}
+	for i := range q.arms {
+		arm := &q.arms[i]
+		arm.Against = -1
+		if arm.Cannot != "" {
+			continue
+		}
+		if _, known := first[arm.Workload]; !known {
+			first[arm.Workload] = i
+		}
+		against := first[arm.Workload]
+		if len(q.against) > 0 {
+			against = slices.IndexFunc(q.arms, q.opponent(*arm))
+		}
+		if against >= 0 && against != i && q.arms[against].Cannot == "" {
+			arm.Against = against
+		}
+	}
+}
+
+// opponent finds the arm that one is compared with by against.
+func (q *Question) opponent(arm result.Arm) func(result.Arm) bool {
+	wanted := maps.Clone(arm.Values)
+	for _, m := range q.against {
+		wanted[q.axisOf(m.setting).name] = m.value.text
+	}
+	return func(other result.Arm) bool { return other.Workload == arm.Workload && maps.Equal(other.Values, wanted) }
 }
 
 // blame is where to look for a contradiction between settings of a client: the

@@ -116,11 +116,11 @@ func TestAPlanKeepsWithinItsTimeOrNamesTheLeast(t *testing.T) {
 // leastWindow is the shortest that a time may cut to.
 func (q *Question) leastWindow() time.Duration {
 	for _, arm := range q.arms {
-		if bursty(arm) {
-			return leastBursts
+		if !bursty(arm) {
+			return leastWindow
 		}
 	}
-	return leastWindow
+	return leastBursts
 }
 
 func TestFillsFitIntoMemoryAndDisk(t *testing.T) {
@@ -174,7 +174,7 @@ func TestDiskCountsTopicsThatAreThereAtOnce(t *testing.T) {
 }
 
 func TestShortWindowsOfABurstyClientAreDoubted(t *testing.T) {
-	q := parse(t, "question: ?\nbase: {client: confluent, profile: defaults}\ntiming: {window: 2s}")
+	q := parse(t, "question: ?\nbase: {client: confluent, profile: defaults}\ntiming: {window: 500ms}")
 	if p := plan(t, q, Want{}); len(p.Notes) != 1 || !strings.Contains(p.Notes[0], "one burst a second") {
 		t.Errorf("%q", p.Notes)
 	}

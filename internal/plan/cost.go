@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"strings"
 	"time"
 
 	"redline/internal/broker"
@@ -14,6 +15,7 @@ const (
 	creating    = 0.15 // a topic, until it can be written to
 	settling    = 0.3  // a host that is at rest soon
 	around      = 0.35 // two canaries, and clients that begin and end
+	process     = 1.5  // a client's process of its own, a Java machine at worst
 	warming     = 1.2  // share of the shortest warm-up that is waited on average
 	embedded    = 0.5  // an embedded broker's start and end
 	oneNode     = 5    // the same of Apache Kafka with one node
@@ -25,6 +27,7 @@ const (
 
 // cost knows what the arms of a plan take in time and on the disk.
 type cost struct {
+	arms   []result.Arm
 	shapes []Shape   // of each arm
 	start  []float64 // seconds that its brokers take to start and end
 	copies []int64   // replicas of its topic on this machine's disk
@@ -34,7 +37,7 @@ type cost struct {
 // does not start.
 func newCost(arms []result.Arm, kafka string, external bool) cost {
 	kind, nodes, _ := broker.ParseKind(kafka) // that of an external cluster is not one
-	var c cost
+	c := cost{arms: arms}
 	for _, arm := range arms {
 		started := nodes
 		if arm.Setting.Nodes > 0 {
@@ -62,8 +65,16 @@ func newCost(arms []result.Arm, kafka string, external bool) cost {
 // started when the next trial needs others, and topics that are made and filled
 // when they are first needed on them.
 func (c cost) seconds(trials []result.Planned, t result.Timing, fill int64) float64 {
-	each := settling + warming*t.Warmup.Seconds() + t.Window.Seconds() + around
-	return calibrating + float64(len(trials))*each + c.preparing(trials, func(s Shape) float64 { return creating + filling(s, fill) })
+	var each float64
+	for _, trial := range trials {
+		arm := c.arms[trial.Arm]
+		timing := TimingOf(arm, t)
+		each += settling + warming*timing.Warmup.Seconds() + timing.Window.Seconds() + around
+		if outside(arm) {
+			each += process
+		}
+	}
+	return calibrating + each + c.preparing(trials, func(s Shape) float64 { return creating + filling(s, fill) })
 }
 
 // preparing is the time for brokers and, as topic says for each, topics.
@@ -152,7 +163,7 @@ func (c cost) atOnce(of func(i int) int64) int64 {
 	var most int64
 	there, sums := map[Shape]bool{}, map[string]int64{}
 	for i, shape := range c.shapes {
-		if !there[shape] {
+		if c.arms[i].Cannot == "" && !there[shape] {
 			there[shape] = true
 			sums[shape.Broker] += of(i)
 			most = max(most, sums[shape.Broker])
@@ -166,6 +177,25 @@ func (c cost) atOnce(of func(i int) int64) int64 {
 func bursty(arm result.Arm) bool {
 	_, tuned := arm.Setting.Properties["fetch.queue.backoff.ms"]
 	return arm.Workload == result.Consume && arm.Client == "confluent" && arm.Profile == "defaults" && !tuned
+}
+
+// outside says whether the client of an arm is a process of its own.
+func outside(arm result.Arm) bool {
+	return arm.Command != "" || strings.HasPrefix(arm.Client, "java")
+}
+
+// TimingOf is how long the parts of an arm's trials last, in a plan with that timing.
+// A client that delivers one burst a second needs several of them in its window, one
+// that starts a Java machine needs its warm-up.
+func TimingOf(arm result.Arm, t result.Timing) result.Timing {
+	switch {
+	case t.Window < time.Second: // of a test, or of somebody in a hurry
+	case bursty(arm):
+		t.Warmup, t.Window = max(t.Warmup, time.Second), max(t.Window, leastBursts)
+	case strings.HasPrefix(arm.Client, "java"):
+		t.Warmup, t.Window = max(t.Warmup, time.Second), max(t.Window, leastJava)
+	}
+	return t
 }
 
 // timing fills in what a question leaves to its defaults.

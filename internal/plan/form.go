@@ -177,21 +177,19 @@ func anyText() form[string] {
 	}
 }
 
-// handlers are what can be done with each record that was consumed.
-func handlers() form[string] {
-	const most = time.Second
-	burn := span(time.Nanosecond, most)
+// clientForm is what names of clients look like; whether there is one of that name is
+// for Check to say.
+var clientForm = regexp.MustCompile(clientPattern)
+
+const clientPattern = `^[A-Za-z0-9][A-Za-z0-9._:-]{0,39}$`
+
+// clientNames is the name of a client: a library, Kafka's own tools, a rung of the
+// ladder, or a program that a run was given.
+func clientNames() form[string] {
 	return form[string]{
-		want:   "none, or burn=TIME with the CPU time a record costs, up to " + short(most),
-		schema: schema{"anyOf": []any{schema{"const": "none"}, schema{"type": "string", "pattern": "^burn="}}},
-		read: func(text string) (string, bool) {
-			if text == "none" {
-				return text, true
-			}
-			spent, found := strings.CutPrefix(text, "burn=")
-			d, ok := burn.read(spent)
-			return "burn=" + d.String(), found && ok
-		},
+		want:   "the name of a client, such as franz or confluent",
+		schema: schema{"type": "string", "pattern": clientPattern},
+		read:   func(text string) (string, bool) { return text, clientForm.MatchString(text) },
 	}
 }
 

@@ -3,6 +3,7 @@ package plan
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"redline/internal/broker"
@@ -49,7 +50,7 @@ func Make(q *Question, w Want) (result.Plan, error) {
 		return result.Plan{}, err
 	}
 	rounds, why, fixed := q.rounds(w)
-	if err := tooManyTrials(len(q.arms), rounds); err != nil {
+	if err := tooManyTrials(q.tried(), rounds); err != nil {
 		return result.Plan{}, err
 	}
 	b := q.budget(w, kafka, rounds, fixed)
@@ -82,6 +83,17 @@ func Make(q *Question, w Want) (result.Plan, error) {
 		Timing: b.timing, FillBytes: b.fill, Margin: orElse(w.Margin, q.Margin), Thresholds: q.Thresholds,
 		Seconds: b.seconds(b.rounds), Disk: b.disk(b.fill), Notes: append(notes, b.doubts()...),
 	}, nil
+}
+
+// tried is the number of arms that can be tried.
+func (q *Question) tried() int {
+	n := 0
+	for _, arm := range q.arms {
+		if arm.Cannot == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // Axes are what varies in the question.
@@ -150,12 +162,10 @@ func (q *Question) rounds(w Want) (rounds int, why string, fixed bool) {
 // budget is the plan as it is wanted.
 func (q *Question) budget(w Want, kafka string, rounds int, fixed bool) budget {
 	b := budget{
-		cost: newCost(q.arms, kafka, w.External), arms: len(q.arms), rounds: rounds, most: rounds,
+		cost: newCost(q.arms, kafka, w.External), arms: q.tried(), rounds: rounds, most: rounds,
 		fill: orElse(q.FillBytes, DefaultFill),
 	}
-	for _, arm := range q.arms {
-		b.bursts = b.bursts || bursty(arm)
-	}
+	b.bursts = !slices.ContainsFunc(q.arms, func(arm result.Arm) bool { return !bursty(arm) })
 	b.timing = timing(q.Timing, b.bursts)
 	if !fixed && orElse(w.Time, q.Time) > 0 {
 		b.most = min(2*rounds, maxTrials/b.arms)
@@ -201,8 +211,23 @@ func (b *budget) doubts() (notes []string) {
 	if b.rounds < leastRounds {
 		notes = append(notes, fmt.Sprintf("%d of the %d rounds that intervals need: the figures will have none", b.rounds, leastRounds))
 	}
-	if b.bursts && b.timing.Window < leastBursts {
+	if b.bursts && b.timing.Window < time.Second {
 		notes = append(notes, fmt.Sprintf("windows of %s are short for confluent at its defaults, which delivers one burst a second: take %s or more", term.Duration(b.timing.Window), term.Duration(leastBursts)))
 	}
+	told := map[string]bool{}
+	for _, arm := range b.cost.arms {
+		if window := TimingOf(arm, b.timing).Window; arm.Cannot == "" && window != b.timing.Window && !told[arm.Client] {
+			told[arm.Client] = true
+			notes = append(notes, fmt.Sprintf("windows of %s last %s: %s", arm.Client, term.Duration(window), longer(arm)))
+		}
+	}
 	return notes
+}
+
+// longer is why an arm's windows are longer than the others'.
+func longer(arm result.Arm) string {
+	if bursty(arm) {
+		return "at its defaults it delivers one burst a second"
+	}
+	return "it tells its counts once a second"
 }

@@ -20,7 +20,7 @@ const orderStream = 0x0a11ab0a
 func order(arms []result.Arm, rounds int, seed uint64) []result.Planned {
 	rng := rand.New(rand.NewPCG(seed, orderStream))
 	blocks := blocksOf(arms)
-	trials := make([]result.Planned, 0, rounds*len(arms))
+	var trials []result.Planned
 	for round := 0; round < rounds; round += 2 {
 		drawn := draw(blocks, rng)
 		trials = addRound(trials, drawn, round)
@@ -44,6 +44,9 @@ func blocksOf(arms []result.Arm) [][]int {
 	var blocks [][]int
 	at := map[string]int{}
 	for i, arm := range arms {
+		if arm.Cannot != "" {
+			continue
+		}
 		key := BrokerKey(arm)
 		if _, known := at[key]; !known {
 			at[key] = len(blocks)

@@ -52,6 +52,8 @@ type Question struct {
 	file      string
 	base      []choice
 	axes      []axis
+	against   []match           // values of the arm that each is compared with; empty: the first
+	programs  map[string]string // commands of clients that are programs, by name
 	published []figure
 	source    string // of the published figures
 	check     Check

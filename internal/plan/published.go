@@ -50,11 +50,11 @@ func (r *reader) figures(workload string, n node) {
 	}
 }
 
-// match reads which value of an axis a figure is for.
+// match reads a value of an axis.
 func (r *reader) match(p pair) (match, bool) {
 	s, err := find(p.key)
 	if err == nil && r.q.axisOf(s) == nil {
-		err = fmt.Errorf("%s is no axis of this question: a published figure names values of axes, and %s", p.key, rateKey)
+		err = fmt.Errorf("%s is no axis of this question: take %s", p.key, list(r.q.axisNames(), "or"))
 	}
 	if err != nil {
 		r.add(p.at, "%v", err)

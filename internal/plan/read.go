@@ -76,6 +76,7 @@ var fields = []field{
 	single("fill", "most bytes of values in each topic that is read", size(1<<20, 1<<40), func(q *Question, v int64) { q.FillBytes = v }),
 	single("margin", "largest difference that counts as none", share(0.1, 50), func(q *Question, v float64) { q.Margin = v }),
 	{"thresholds", "gates on what is found, such as consume.records_per_second >= 100000", listOf(threshold.schema), (*reader).thresholds},
+	{"against", "values of axes that tell the arm which each is compared with: the one that has them, and is else alike; left out, it is the first", againstSchema(), (*reader).against},
 	{"published", "figures from elsewhere, to be put beside", publishedSchema(), (*reader).published},
 }
 

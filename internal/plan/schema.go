@@ -69,6 +69,11 @@ func axesSchema() schema {
 	return schema{"type": "object", "properties": keys, "patternProperties": patterns, "additionalProperties": false}
 }
 
+func againstSchema() schema {
+	keys, patterns := settingsSchema(func(s schema) schema { return s })
+	return schema{"type": "object", "properties": keys, "patternProperties": patterns, "additionalProperties": false}
+}
+
 func publishedSchema() schema {
 	keys, patterns := settingsSchema(func(s schema) schema { return s })
 	keys[rateKey] = rates.schema

@@ -73,7 +73,7 @@ const (
 // settings is the table of what an arm is set to. Any other key with a dot is a
 // property: of the topic, of the broker, or of the client.
 var settings = []setting{
-	as(setting{name: "client", fallback: "franz", does: "client library"}, oneOf("franz", "confluent", "none"),
+	as(setting{name: "client", fallback: "franz", does: "client library, or a rung of the ladder such as rung:crc"}, clientNames(),
 		func(a *result.Arm, v string) { a.Client = v }),
 	as(setting{name: "profile", fallback: "tuned", does: "settings that the client starts from: tuned, or the library's own defaults"},
 		oneOf(string(client.Tuned), string(client.Defaults)),
@@ -85,7 +85,7 @@ var settings = []setting{
 	as(setting{name: "record-size", fallback: "100", does: "bytes of each value; from 32 on each carries a stamp that proves it arrived"}, size(0, 1_000_000),
 		func(a *result.Arm, v int64) { a.Setting.RecordBytes = int(v) }),
 	as(setting{name: "payload", fallback: "random", does: "what values are made of"},
-		oneOf(string(payload.Random), string(payload.Text), string(payload.Zeros)),
+		oneOf(string(payload.Random), string(payload.Text), string(payload.JSON), string(payload.Zeros)),
 		func(a *result.Arm, v string) { a.Setting.Payload = v }),
 	as(setting{name: "keys", fallback: "none", does: "which keys records carry"},
 		oneOf(string(payload.NoKeys), string(payload.Sequential), string(payload.Uniform), string(payload.Zipf)),

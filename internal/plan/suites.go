@@ -4,6 +4,8 @@ import (
 	"embed"
 	"fmt"
 	"path"
+	"slices"
+	"strings"
 
 	"redline/internal/nearest"
 )
@@ -39,6 +41,8 @@ func Suites() []Suite {
 		}
 		all = append(all, Suite{q.Name, q.Question, text})
 	}
+	// The files are in the order of their names with an ending.
+	slices.SortFunc(all, func(a, b Suite) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 

@@ -17,6 +17,16 @@ import (
 // always are the libraries that need Go alone; withC adds the others.
 var always = []client.Library{franz.Library, null.Library}
 
+// External gives the client of that name that works in a process of its own.
+func External(name string) (client.External, bool) {
+	for _, external := range []client.External{} {
+		if external.Name() == name {
+			return external, true
+		}
+	}
+	return nil, false
+}
+
 // all is every library of this binary by name.
 func all() map[string]client.Library {
 	byName := make(map[string]client.Library)
@@ -33,7 +43,7 @@ func Open(name string) (client.Library, error) {
 		return library, nil
 	}
 	if why, left := Missing()[name]; left {
-		return nil, fmt.Errorf("the client %q is not in this redline: %s", name, why)
+		return nil, client.Cannot("this redline", fmt.Sprintf("work with the client %q", name), why)
 	}
 	return nil, fmt.Errorf("there is no client %q; take one of %s", name, strings.Join(Names(), ", "))
 }

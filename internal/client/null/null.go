@@ -26,7 +26,7 @@ func (l library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 }
 
 func (library) CheckConsumer(client.Options) error {
-	return errors.New("the client \"none\" reaches no broker and has nothing to consume; take franz")
+	return client.Cannot("none", "consume: it reaches no broker", "take franz")
 }
 
 // CheckProducer refuses properties, since it can honour none.
