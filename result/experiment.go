@@ -84,6 +84,9 @@ type RowTrial struct {
 	// MegabytesPerSecond is 10^6 bytes of keys and values.
 	MegabytesPerSecond float64 `json:"megabytes_per_second"`
 	CPUNsPerRecord     float64 `json:"cpu_ns_per_record"`
+	// Claimed is the rate that a client in a process of its own says it reached; 0 when
+	// it says none.
+	Claimed       float64 `json:"claimed_records_per_second,omitempty"`
 	WarmupSeconds      float64 `json:"warmup_seconds"`
 	WindowSeconds      float64 `json:"window_seconds"`
 	Cut                string  `json:"cut"`

@@ -28,6 +28,9 @@ type Setting struct {
 	Compression string `json:"compression"`
 	// Acks that a producer waits for: "0", "1", "all".
 	Acks string `json:"acks"`
+	// Rate is the load that all producers together offer, in records per second, whether
+	// they are acknowledged or not (an open loop); 0 is as fast as they go (a closed one).
+	Rate float64 `json:"rate,omitempty"`
 	// Handler is what is done with each record that was consumed: "none"; "json" to
 	// decode its value; "burn=DURATION" of CPU time, "sleep=DURATION" or "alloc=SIZE"
 	// of memory for each.
@@ -47,7 +50,7 @@ type Arm struct {
 	Workload string `json:"workload"` // Consume or Produce
 	Client   string `json:"client"`
 	// Profile is what the client's settings start from: "tuned" or "defaults"; "own" for
-	// a program that was given by Command.
+	// a program that was given by Command, and empty for a rung of the ladder.
 	Profile string `json:"profile"`
 	// Command is the program that is the client, and its arguments; empty for a client
 	// that redline knows.

@@ -61,10 +61,11 @@ type Waiting struct {
 	Requests int64 `json:"requests"`
 	Fetches  int64 `json:"fetches"`
 	Produces int64 `json:"produces"`
-	// Connections is how many fetched. WaitedSeconds, ReceivedSeconds and IdleSeconds are
+	// Connections is how many fetched, on average. WaitedSeconds, ReceivedSeconds and IdleSeconds are
 	// where their time went, added up: from a fetch written to the first byte of its
 	// answer (the broker's turn), from there to the last byte, from there to the next
-	// fetch written (the client's turn). -1 when the client does not tell.
+	// fetch written (the client's turn). -1 when the client does not tell; where it does
+	// not tell receiving from waiting, both are in WaitedSeconds.
 	Connections     int64   `json:"connections"`
 	WaitedSeconds   float64 `json:"waited_seconds"`
 	ReceivedSeconds float64 `json:"received_seconds"`
@@ -114,6 +115,8 @@ type Trial struct {
 	// compressed, in base64: from intended send to acknowledgement when producing.
 	// Empty when there is none.
 	LatencyHDR string `json:"latency_hdr,omitempty"`
+	// Offered is set in an open loop alone.
+	Offered *Offered `json:"offered,omitempty"`
 	// Account is what became of every record of the trial, warm-up included.
 	Account Account `json:"account"`
 	// Conditions are the readings beside it that say whether it may count.
@@ -129,6 +132,22 @@ type Trial struct {
 	// InForce are the client's settings truly in force, in the library's own
 	// spelling; only in the first trial of an arm in a session.
 	InForce map[string]string `json:"in_force,omitempty"`
+}
+
+// Offered is the load that an open loop was to offer in a window, and what it did.
+type Offered struct {
+	// RecordsPerSecond were due, Records of them were sent in the window.
+	RecordsPerSecond float64 `json:"records_per_second"`
+	Records          int64   `json:"records"`
+	// LagP99 is the 99th percentile of how late records were sent, after they were due,
+	// in milliseconds.
+	LagP99 float64 `json:"lag_p99_ms"`
+	// Ceiling is what the same producers reached into a null sink when the session
+	// began, in records per second; 0 when that was not tried.
+	Ceiling float64 `json:"ceiling_records_per_second"`
+	// GeneratorLimited says that the load was not offered as it was due, and that it is
+	// near what the producers can make at all: they were the limit, not the Kafka.
+	GeneratorLimited bool `json:"generator_limited"`
 }
 
 // Counts says whether the trial's figure may be used: it came to an end, and

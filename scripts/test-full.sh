@@ -11,6 +11,7 @@ command -v mvn >/dev/null || need+=(maven)
 command -v gcc >/dev/null || need+=(gcc libc6-dev)
 command -v chromium >/dev/null || need+=(chromium)
 command -v make >/dev/null || need+=(make)
+python3 -c 'import ensurepip' 2>/dev/null || need+=(python3 python3-venv)
 if ((${#need[@]})); then
 	if [[ $(id -u) != 0 ]]; then
 		echo "missing: ${need[*]}. Install them: sudo apt-get install -y ${need[*]}" >&2
@@ -36,7 +37,7 @@ GOOS=darwin CGO_ENABLED=0 go build -o /dev/null .
 # which measure; then real Kafka, a package at a time so that brokers do not share the
 # machine.
 status=0
-go test -race -v -timeout 15m -skip TestEveryExampleRuns $(go list ./... | grep -v /test/) >"$log" 2>&1 || status=$?
+REDLINE_TEST_PYTHON=1 go test -race -v -timeout 15m -skip TestEveryExampleRuns $(go list ./... | grep -v /test/) >"$log" 2>&1 || status=$?
 REDLINE_EXAMPLES=1 go test -v -timeout 10m -run TestEveryExampleRuns ./internal/cli >>"$log" 2>&1 || status=$?
 REDLINE_TEST_KAFKA=1 REDLINE_TEST_BROWSER=1 go test -p 1 -v -count=1 -timeout 20m ./test/... >>"$log" 2>&1 || status=$?
 ARTICLE_SCALE=100 scripts/article.sh >>"$log" 2>&1 || { echo "--- FAIL: scripts/article.sh" >>"$log"; status=1; }

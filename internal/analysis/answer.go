@@ -13,12 +13,7 @@ import (
 func answer(r result.ExperimentReport) string {
 	var sentences []string
 	for _, workload := range []string{result.Consume, result.Produce} {
-		var measured []result.Row
-		for _, row := range r.Rows {
-			if row.Workload == workload && row.RecordsPerSecond.N > 0 && row.RecordsPerSecond.Median > 0 {
-				measured = append(measured, row)
-			}
-		}
+		measured := measured(r.Rows, workload)
 		if len(measured) == 0 {
 			continue
 		}
@@ -33,6 +28,25 @@ func answer(r result.ExperimentReport) string {
 		return "Nothing was measured: no trial came to a figure that counts."
 	}
 	return strings.Join(sentences, " ")
+}
+
+// measured are the rows of a workload that have a figure, without the rungs of a ladder
+// where there are clients, too: a rung does only a part of their work.
+func measured(rows []result.Row, workload string) []result.Row {
+	var clients, rungs []result.Row
+	for _, row := range rows {
+		switch {
+		case row.Workload != workload || row.RecordsPerSecond.N == 0 || row.RecordsPerSecond.Median <= 0:
+		case row.Adds != "":
+			rungs = append(rungs, row)
+		default:
+			clients = append(clients, row)
+		}
+	}
+	if len(clients) > 0 {
+		return clients
+	}
+	return rungs
 }
 
 // doing is a workload as the beginning of a sentence.
@@ -83,18 +97,49 @@ func fastest(rows []result.Row, r result.ExperimentReport) string {
 	}
 	text := fmt.Sprintf("%s is fastest with %s by its median: %s records/s%s", doing(best.Workload), best.Label, figure(best.RecordsPerSecond), span(best.RecordsPerSecond))
 	var told []string
+	var compared []result.Comparison
+	baselines := map[string]bool{}
 	baseline := ""
 	for _, c := range r.Comparisons {
-		if r.Rows[c.ArmA].Workload != best.Workload || !strings.HasSuffix(c.Measure, Rate.Name) {
+		if r.Rows[c.ArmA].Workload != best.Workload || (r.Rows[c.ArmA].Adds == "") != (best.Adds == "") || !strings.HasSuffix(c.Measure, Rate.Name) {
 			continue
 		}
 		baseline = c.B
-		told = append(told, told1(c))
+		baselines[baseline] = true
+		compared, told = append(compared, c), append(told, told1(c))
 	}
-	if len(told) > 0 {
+	if len(baselines) > 1 {
+		baseline = "what each is held against"
+	}
+	switch {
+	case len(told) > manyTold || len(baselines) > 1:
+		text += ". Against " + baseline + ": " + inShort(compared)
+	case len(told) > 0:
 		text += ". Against " + baseline + ": " + strings.Join(told, ", ")
 	}
 	return text + "."
+}
+
+// manyTold is above how many comparisons an answer counts them, and no longer lists
+// each.
+const manyTold = 6
+
+// inShort counts comparisons by what they told.
+func inShort(all []result.Comparison) string {
+	counts := map[string]int{}
+	for _, c := range all {
+		counts[c.Verdict]++
+	}
+	var parts []string
+	for _, v := range []struct{ verdict, words string }{
+		{result.Higher, "%d are faster"}, {result.Lower, "%d are slower"},
+		{result.NoDifference, "%d show no difference"}, {result.CouldNotTell, "%d could not be told apart"},
+	} {
+		if n := counts[v.verdict]; n > 0 {
+			parts = append(parts, fmt.Sprintf(v.words, n))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func told1(c result.Comparison) string {

@@ -6,6 +6,7 @@ import (
 
 	"redline/internal/latency"
 	"redline/internal/stats"
+	"redline/internal/term"
 	"redline/result"
 )
 
@@ -138,7 +139,7 @@ func latencies(trials []result.Trial) *result.Latency {
 func rowTrial(t result.Trial) result.RowTrial {
 	r := result.RowTrial{
 		Number: t.Number, Attempt: t.Attempt, Round: t.Round, Stage: t.Stage,
-		RecordsPerSecond: t.Rate(), MegabytesPerSecond: t.Megabytes(), CPUNsPerRecord: t.CPUNsPerRecord(),
+		RecordsPerSecond: t.Rate(), MegabytesPerSecond: t.Megabytes(), CPUNsPerRecord: t.CPUNsPerRecord(), Claimed: t.Claimed,
 		WarmupSeconds: t.Warmup.Seconds(), WindowSeconds: t.Window.Seconds(), Cut: t.Cut, Rewinds: t.Rewinds,
 		Conditions: t.Conditions, Invalid: t.Invalid, Notes: t.Notes, Error: t.Error,
 	}
@@ -172,6 +173,7 @@ func warningsOf(arm result.Arm, trials, counts []result.Trial) []string {
 	say(count(counts, func(t result.Trial) bool { return t.Rewinds > 0 }), "in %d of %d windows reading began anew from the start of the topic")
 	say(count(counts, func(t result.Trial) bool { return t.Records == 0 }), "%d of %d windows passed without a record")
 	say(count(counts, func(t result.Trial) bool { return len(t.Notes) > 0 }), "%d of %d windows were not steady all the time")
+	warnings = append(warnings, claims(counts)...)
 	failed := count(trials, func(t result.Trial) bool { return t.Error != "" })
 	if failed > 0 {
 		first := slices.IndexFunc(trials, func(t result.Trial) bool { return t.Error != "" })
@@ -182,3 +184,24 @@ func warningsOf(arm result.Arm, trials, counts []result.Trial) []string {
 	}
 	return warnings
 }
+
+// claims tells what a client says of its own rate, where that is not what was measured.
+func claims(counts []result.Trial) []string {
+	var claimed, measured []float64
+	for _, t := range counts {
+		if t.Claimed > 0 {
+			claimed, measured = append(claimed, t.Claimed), append(measured, t.Rate())
+		}
+	}
+	if len(claimed) == 0 {
+		return nil
+	}
+	says, is := stats.Median(claimed).Median, stats.Median(measured).Median
+	if is > 0 && says > (1-claimedMargin)*is && says < (1+claimedMargin)*is {
+		return nil
+	}
+	return []string{fmt.Sprintf("it says itself that it reached %s records/s, from its first record to its last", term.Rate(says))}
+}
+
+// claimedMargin is how far a client's own figure may lie from ours without a word.
+const claimedMargin = 0.05

@@ -1,7 +1,7 @@
 // Package broker starts a Kafka to measure and ends it, leaving nothing behind.
 //
 // A Config enters ("embedded": franz-go's kfake; "local": Apache Kafka in KRaft
-// mode, one or several nodes); addresses, process ids, metric endpoints and the
+// mode, one or several nodes; "null": a sink that keeps nothing); addresses, process ids, metric endpoints and the
 // broker's end leave. Either kind runs outside the caller's process, so that
 // its CPU, memory and garbage collection are never the client's: the embedded
 // broker in a child of the same binary, each Java node under a guard, which is
@@ -36,17 +36,23 @@ const (
 	// Local is Apache Kafka on this machine, in KRaft mode, every node broker and
 	// controller at once.
 	Local Kind = "local"
+	// Null is a sink that speaks Kafka's protocol and keeps nothing: what is written
+	// gets right offsets and is thrown away, what is read are prepared records. Against
+	// it a client is its own limit.
+	Null Kind = "null"
 )
 
 // maxNodes bounds local:N; a JVM each, on one machine.
 const maxNodes = 9
 
-// ParseKind reads "embedded", "local" or "local:N" and returns the kind and the
+// ParseKind reads "embedded", "null", "local" or "local:N" and returns the kind and the
 // number of nodes.
 func ParseKind(spec string) (Kind, int, error) {
 	switch spec {
 	case "embedded":
 		return Embedded, 1, nil
+	case "null":
+		return Null, 1, nil
 	case "local":
 		return Local, 1, nil
 	}
@@ -55,7 +61,7 @@ func ParseKind(spec string) (Kind, int, error) {
 			return Local, n, nil
 		}
 	}
-	return "", 0, fmt.Errorf("there is no Kafka of the kind %q: type embedded, local, or local:N with N from 1 to %d", spec, maxNodes)
+	return "", 0, fmt.Errorf("there is no Kafka of the kind %q: type embedded, local, or local:N with N from 1 to %d, or null", spec, maxNodes)
 }
 
 // Broker is a Kafka that runs.
@@ -124,6 +130,8 @@ func (b *Broker) up(ctx context.Context, detached bool) error {
 		make = b.makeEmbedded
 	case Local:
 		make = b.makeLocal
+	case Null:
+		make = b.makeNull
 	}
 	var err error
 	if b.folder, err = newFolder(b.config.Kind, detached); err != nil {
@@ -225,8 +233,11 @@ func (b *Broker) aliveBut(n *node) int {
 }
 
 func (b *Broker) nodeName(n *node) string {
-	if b.config.Kind == Embedded {
+	switch b.config.Kind {
+	case Embedded:
 		return "the embedded broker"
+	case Null:
+		return "the null sink"
 	}
 	return fmt.Sprintf("node %d of Apache Kafka %s", n.id, b.version)
 }
@@ -252,9 +263,6 @@ func (b *Broker) explain(err error) error {
 // Addrs are the addresses of the nodes, HOST:PORT on 127.0.0.1, to bootstrap
 // from.
 func (b *Broker) Addrs() []string {
-	if b.config.Kind == Embedded {
-		return b.nodes[0].addresses()
-	}
 	var addrs []string
 	for _, n := range b.nodes {
 		addrs = append(addrs, n.addresses()...)
@@ -263,7 +271,8 @@ func (b *Broker) Addrs() []string {
 }
 
 // PIDs are the processes that do a broker's work: a Java process for each node
-// that runs, or the child that holds the embedded broker. Guards are left out.
+// that runs, or the child that holds the embedded broker or is the null sink. Guards
+// are left out.
 func (b *Broker) PIDs() []int {
 	var pids []int
 	for _, n := range b.nodes {
@@ -296,10 +305,14 @@ func (b *Broker) Description() string {
 	return b.Kafka() + ", " + nodes
 }
 
-// Kafka names the software: "Apache Kafka 4.3.1", or what the embedded broker is.
+// Kafka names the software: "Apache Kafka 4.3.1", or what the embedded broker or the
+// null sink is.
 func (b *Broker) Kafka() string {
-	if b.config.Kind == Embedded {
+	switch b.config.Kind {
+	case Embedded:
 		return "embedded broker (kfake, not Apache Kafka)"
+	case Null:
+		return "null sink (answers without storing, not Kafka)"
 	}
 	return "Apache Kafka " + b.version
 }
@@ -310,7 +323,8 @@ func (b *Broker) Nodes() int { return b.config.Nodes }
 // ClusterID is what the cluster calls itself.
 func (b *Broker) ClusterID() string { return b.cluster }
 
-// Storage says where records are kept: "memory", "tmpfs" or "disk (ext4)".
+// Storage says where records are kept: "memory", "tmpfs", "disk (ext4)" or, by the null
+// sink, "none".
 func (b *Broker) Storage() string { return b.storage }
 
 // Logs is the folder with a log file of each node. It goes at Stop, except after
@@ -342,7 +356,7 @@ func (b *Broker) Kill(node int) error {
 }
 
 // Restart starts a node again that Kill has ended, on its old address and with
-// the data it had (the embedded broker comes back empty), and returns when it
+// the data it had (the embedded broker and the null sink come back empty), and returns when it
 // answers.
 func (b *Broker) Restart(ctx context.Context, node int) error {
 	n, err := b.node(node)

@@ -24,6 +24,8 @@ const (
 	childEmbedded = "embedded"
 	childGuard    = "guard"
 	childKeeper   = "keeper"
+	childNull     = "null"
+	childSocket   = "socket"
 )
 
 // Commands to a child, after its first line.
@@ -68,6 +70,8 @@ func runChild(role string, in io.Reader, out io.Writer) int {
 		childEmbedded: runEmbedded,
 		childGuard:    runGuard,
 		childKeeper:   runKeeper,
+		childNull:     runNull,
+		childSocket:   runSocket,
 	}[role]
 	if !known {
 		fmt.Fprintf(os.Stderr, "%s=%q is no child of redline\n", childVariable, role)
@@ -117,6 +121,29 @@ func (p *childPipe) order(v any) error {
 
 // report tells the owner; if it is dead, nobody needs to know.
 func (p *childPipe) report(r report) { _ = p.out.Encode(r) }
+
+// awaitEnd returns when the child is to end, and calls do at every tick until then; both
+// may be nil. When the owner has died it removes home.
+func (p *childPipe) awaitEnd(home string, tick <-chan time.Time, do func()) error {
+	for {
+		select {
+		case <-tick:
+			do()
+		case line, open := <-p.lines:
+			if !open {
+				return os.RemoveAll(home)
+			}
+			if line == commandEnd {
+				return nil
+			}
+		case <-p.term:
+			if p.orphaned() {
+				return os.RemoveAll(home)
+			}
+			return nil
+		}
+	}
+}
 
 // orphaned waits a moment for the rest of the owner's words and says whether it
 // died: its words ended without commandEnd. Pdeathsig comes when the owner's

@@ -18,10 +18,10 @@ const DefaultVersion = "4.3.1"
 // Config is what to start. Its zero value is an embedded broker of one node on a
 // free port.
 type Config struct {
-	// Kind is Embedded (default) or Local.
+	// Kind is Embedded (default), Local or Null.
 	Kind Kind
 	// Nodes is the number of brokers, default 1. With 3 or more, replication is 3
-	// and min.insync.replicas 2 by default.
+	// and min.insync.replicas 2 by default. The null sink has one node.
 	Nodes int
 	// Version of Apache Kafka for Local, such as "3.9.2"; default DefaultVersion.
 	Version string
@@ -30,7 +30,7 @@ type Config struct {
 	Home string
 	// DataDir is the parent folder for the nodes' data; it decides what storage is
 	// measured. Default: beside the state file, on disk. The embedded broker keeps
-	// records in memory whatever it says.
+	// records in memory whatever it says, and the null sink none.
 	DataDir string
 	// Port is the first node's; the others take the ones after it. 0: free ports.
 	Port int
@@ -62,8 +62,9 @@ func (c Config) complete() (Config, error) {
 		wrong bool
 		say   string
 	}{
-		{c.Kind != Embedded && c.Kind != Local, fmt.Sprintf("there is no broker kind %q: it is embedded or local", string(c.Kind))},
+		{c.Kind != Embedded && c.Kind != Local && c.Kind != Null, fmt.Sprintf("there is no broker kind %q: it is embedded, local or null", string(c.Kind))},
 		{c.Nodes < 1 || c.Nodes > maxNodes, fmt.Sprintf("%d nodes: a broker has 1 to %d", c.Nodes, maxNodes)},
+		{c.Kind == Null && c.Nodes > 1, fmt.Sprintf("%d nodes: the null sink is one", c.Nodes)},
 		{!versionForm.MatchString(c.Version), fmt.Sprintf("%q is no version of Apache Kafka: type it like %s", c.Version, DefaultVersion)},
 		{!heapForm.MatchString(c.Heap), fmt.Sprintf("%q is no heap size: type it like 512m or 1g", c.Heap)},
 		{c.Port < 0 || c.Port+c.Nodes-1 > 65535, fmt.Sprintf("port %d with %d nodes: ports go from 1 to 65535 (0 takes free ones)", c.Port, c.Nodes)},

@@ -19,14 +19,14 @@ func TestParseKind(t *testing.T) {
 		kind  Kind
 		nodes int
 	}{
-		"embedded": {Embedded, 1}, "local": {Local, 1}, "local:1": {Local, 1}, "local:3": {Local, 3}, "local:9": {Local, 9},
+		"embedded": {Embedded, 1}, "null": {Null, 1}, "local": {Local, 1}, "local:1": {Local, 1}, "local:3": {Local, 3}, "local:9": {Local, 9},
 	} {
 		kind, nodes, err := ParseKind(spec)
 		if err != nil || kind != want.kind || nodes != want.nodes {
 			t.Errorf("ParseKind(%q) = %q, %d, %v", spec, kind, nodes, err)
 		}
 	}
-	for _, spec := range []string{"", "Embedded", "embedded:3", "local:", "local:0", "local:-1", "local:10", "local:3x", "local: 3", "docker"} {
+	for _, spec := range []string{"", "Embedded", "embedded:3", "null:1", "local:", "local:0", "local:-1", "local:10", "local:3x", "local: 3", "docker"} {
 		_, _, err := ParseKind(spec)
 		if err == nil || !strings.Contains(err.Error(), "embedded, local, or local:N") {
 			t.Errorf("ParseKind(%q): error %v, want one that lists what there is", spec, err)
@@ -36,17 +36,18 @@ func TestParseKind(t *testing.T) {
 
 func TestAWrongConfigIsOneSentence(t *testing.T) {
 	for says, c := range map[string]Config{
-		"no broker kind":              {Kind: "docker"},
-		"-1 nodes":                    {Nodes: -1},
-		"10000 nodes":                 {Nodes: 10_000},
-		"no version of Apache Kafka":  {Version: "latest"},
-		`"4.3"`:                       {Version: "4.3"},
-		`"4.3.1/../../etc"`:           {Version: "4.3.1/../../etc"},
-		`"1 -agentlib:x" is no heap`:  {Heap: "1 -agentlib:x"},
-		`"0" is no heap`:              {Heap: "0"},
-		"port -1":                     {Port: -1},
-		"port 65535 with 2 nodes":     {Port: 65535, Nodes: 2},
-		"ports go from 1 to 65535 (0": {Port: 70000},
+		"no broker kind":                {Kind: "docker"},
+		"-1 nodes":                      {Nodes: -1},
+		"10000 nodes":                   {Nodes: 10_000},
+		"2 nodes: the null sink is one": {Kind: Null, Nodes: 2},
+		"no version of Apache Kafka":    {Version: "latest"},
+		`"4.3"`:                         {Version: "4.3"},
+		`"4.3.1/../../etc"`:             {Version: "4.3.1/../../etc"},
+		`"1 -agentlib:x" is no heap`:    {Heap: "1 -agentlib:x"},
+		`"0" is no heap`:                {Heap: "0"},
+		"port -1":                       {Port: -1},
+		"port 65535 with 2 nodes":       {Port: 65535, Nodes: 2},
+		"ports go from 1 to 65535 (0":   {Port: 70000},
 	} {
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%+v: error %v, want %q in it", c, err, says)

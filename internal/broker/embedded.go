@@ -21,8 +21,8 @@ const (
 	retentionInterval = 500 * time.Millisecond
 )
 
-// embeddedOrder is what the child that holds the embedded broker is told.
-type embeddedOrder struct {
+// heldOrder is what a child that is a broker itself is told.
+type heldOrder struct {
 	// Ports to listen on; empty: free ones.
 	Ports      []int
 	Nodes      int
@@ -35,7 +35,17 @@ type embeddedOrder struct {
 // makeEmbedded prepares the one child that holds all nodes.
 func (b *Broker) makeEmbedded(context.Context) error {
 	b.storage = "memory"
-	order := &embeddedOrder{
+	order := b.order()
+	if _, err := order.options(); err != nil {
+		return err
+	}
+	b.hold(childEmbedded, order)
+	return nil
+}
+
+// order tells a child what to be.
+func (b *Broker) order() *heldOrder {
+	order := &heldOrder{
 		Nodes:      b.config.Nodes,
 		ClusterID:  b.cluster,
 		Properties: b.config.Properties,
@@ -46,22 +56,23 @@ func (b *Broker) makeEmbedded(context.Context) error {
 			order.Ports = append(order.Ports, b.config.Port+i)
 		}
 	}
-	if _, err := order.options(); err != nil {
-		return err
-	}
+	return order
+}
+
+// hold leaves all nodes to one child.
+func (b *Broker) hold(role string, order *heldOrder) {
 	b.nodes = []*node{{
-		role:    childEmbedded,
+		role:    role,
 		order:   order,
-		log:     b.folder.logFile("embedded"),
+		log:     b.folder.logFile(role),
 		spawner: b.spawner,
 		died:    b.died,
 	}}
-	return nil
 }
 
 // runEmbedded is the life of that child.
 func runEmbedded(pipe *childPipe) error {
-	var order embeddedOrder
+	var order heldOrder
 	if err := pipe.order(&order); err != nil {
 		return err
 	}
@@ -78,28 +89,11 @@ func runEmbedded(pipe *childPipe) error {
 	// kfake looks at retention by itself only when some topic sets it.
 	retention := time.NewTicker(retentionInterval)
 	defer retention.Stop()
-	for {
-		select {
-		case <-retention.C:
-			cluster.ApplyRetention()
-		case line, open := <-pipe.lines:
-			if !open {
-				return os.RemoveAll(order.Home)
-			}
-			if line == commandEnd {
-				return nil
-			}
-		case <-pipe.term:
-			if pipe.orphaned() {
-				return os.RemoveAll(order.Home)
-			}
-			return nil
-		}
-	}
+	return pipe.awaitEnd(order.Home, retention.C, cluster.ApplyRetention)
 }
 
 // options turns broker properties into kfake's options.
-func (o embeddedOrder) options() ([]kfake.Opt, error) {
+func (o heldOrder) options() ([]kfake.Opt, error) {
 	properties := map[string]string{
 		"log.cleaner.backoff.ms":     strconv.FormatInt(retentionInterval.Milliseconds(), 10),
 		"log.retention.bytes":        strconv.Itoa(embeddedRetention),

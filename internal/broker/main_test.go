@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, own(config))
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m)
+	// sarama's meters tick for as long as the process lives.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/rcrowley/go-metrics.(*meterArbiter).tick"))
 }
 
 // own is an owner's life. It ends by itself only when it fails.

@@ -21,7 +21,7 @@ const (
 )
 
 // node is one child and the broker process it stands for: a guard and its Java,
-// or the embedded broker, which is both.
+// or the embedded broker or the null sink, which are both.
 type node struct {
 	// id is Kafka's node id.
 	id   int
@@ -75,7 +75,7 @@ func (n *node) start() error {
 
 // restart starts the broker process after kill.
 func (n *node) restart() error {
-	if order, embedded := n.order.(*embeddedOrder); embedded {
+	if order, held := n.order.(*heldOrder); held {
 		order.Ports = portsOf(n.addresses())
 		return n.start()
 	}
@@ -160,7 +160,7 @@ func (n *node) kill(ctx context.Context) error {
 		return nil
 	}
 	var err error
-	if n.role == childEmbedded {
+	if n.role != childGuard {
 		err = c.cmd.Process.Kill()
 	} else {
 		err = c.tell(commandKill)

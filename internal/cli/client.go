@@ -3,6 +3,7 @@ package cli
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,7 @@ type clientFlags struct {
 
 func (f *clientFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.name, "client", "franz", "client library: franz, confluent (if built with cgo), or none, which only generates")
+	flags.StringVar(&f.name, "client", "franz", "client library: franz, confluent (if built with cgo), sarama, segmentio, or none, which only generates")
 	flags.StringVar(&f.profile, "profile", string(client.Tuned), "settings to start from: tuned or defaults (nothing set)")
 	group(cmd, "Client", "client", "profile")
 	complete(cmd, "client", libraries.Names()...)
@@ -33,6 +34,9 @@ func (f *clientFlags) add(cmd *cobra.Command) {
 func (f *clientFlags) openLibrary() (client.Library, error) {
 	if f.profile != string(client.Tuned) && f.profile != string(client.Defaults) {
 		return nil, usagef("--profile %q: choose tuned or defaults", f.profile)
+	}
+	if _, outside := libraries.External(f.name); outside || strings.Contains(f.name, "=exec:") {
+		return nil, usagef("--client %s works in a process of its own, which experiments alone can measure: redline run clients --clients NAME, or --client NAME=exec:COMMAND", f.name)
 	}
 	library, err := libraries.Open(f.name)
 	if err != nil {

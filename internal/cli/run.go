@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,8 +16,6 @@ import (
 
 	"redline/internal/analysis"
 	"redline/internal/broker"
-	"redline/internal/client"
-	"redline/internal/client/libraries"
 	"redline/internal/connection"
 	"redline/internal/experiment"
 	"redline/internal/journal"
@@ -65,6 +64,9 @@ type runFlags struct {
 	margin   string
 	resume   string
 	listen   string
+	handler  string
+	clients  []string
+	programs []string
 	output   string
 }
 
@@ -82,6 +84,7 @@ within rounds. A run that was cut off goes on with --resume.`,
 		Example: `  redline run acks
   redline run compression --plan
   redline run my-question.yaml --set consumers=1,2 -o md
+  redline run clients --clients franz,confluent --time 5m
   redline run --resume 20261124-120000-seed`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -95,6 +98,9 @@ within rounds. A run that was cut off goes on with --resume.`,
 	f.connectFlags.add(cmd, p)
 	f.storeFlags.add(cmd)
 	flags.BoolVar(&f.showPlan, "plan", false, "print what would be tried, in which order, and how long it takes; run nothing")
+	flags.StringSliceVar(&f.clients, "clients", nil, "of the question's clients, try only these; rungs of a ladder stay")
+	flags.StringArrayVar(&f.programs, "client", nil, "add a program of yours as a client: `NAME=exec:COMMAND` (docs/exec-client.md); may be repeated")
+	flags.StringVar(&f.handler, "handler", "", "do this with each record consumed: none, json, burn=2us, sleep=50us or alloc=1KiB")
 	flags.StringArrayVar(&f.set, "set", nil, "`axis=value[,value…]` in the place of the file's; may be repeated")
 	flags.DurationVar(&f.time, "time", 0, "fit rounds and windows into this time")
 	flags.IntVar(&f.rounds, "rounds", 0, "how often each setting is tried (default: enough for the comparisons)")
@@ -107,6 +113,7 @@ within rounds. A run that was cut off goes on with --resume.`,
 	flags.StringVar(&f.listen, "listen", "", "serve Prometheus metrics and pprof on this `address`, such as 127.0.0.1:9095")
 	addOutput(cmd, &f.output, experimentFormats...)
 	cmd.ValidArgsFunction = asArgument(suites)
+	complete(cmd, "handler", "none", "json", "burn=2us", "sleep=50us", "alloc=1KiB")
 	completeBy(cmd, "resume", f.storedRuns(p))
 	return cmd
 }
@@ -135,8 +142,8 @@ func (f *runFlags) run(ctx context.Context, p *Process) error {
 
 // goOn takes up a run where it stopped.
 func (f *runFlags) goOn(ctx context.Context, p *Process) error {
-	if f.question != "" || len(f.set) > 0 || f.time != 0 || f.rounds != 0 || f.seedFlag.given() {
-		return usagef("--resume %s goes on with the plan of that run: leave the question, --set, --time, --rounds and --seed out", f.resume)
+	if f.question != "" || len(f.set)+len(f.clients)+len(f.programs) > 0 || f.handler != "" || f.time != 0 || f.rounds != 0 || f.seedFlag.given() {
+		return usagef("--resume %s goes on with the plan of that run: leave the question, --set, --clients, --client, --handler, --time, --rounds and --seed out", f.resume)
 	}
 	dir, id := runs.Find(f.folder(p), f.resume)
 	folder, err := runs.Existing(dir)
@@ -162,7 +169,7 @@ func (f *runFlags) makePlan(p *Process) (result.Plan, error) {
 	if err != nil {
 		return result.Plan{}, err
 	}
-	if err := q.Set(f.set...); err != nil {
+	if err := f.change(q); err != nil {
 		return result.Plan{}, usagef("%w", err)
 	}
 	want, err := f.want(p, q.Kafka)
@@ -174,7 +181,44 @@ func (f *runFlags) makePlan(p *Process) (result.Plan, error) {
 		return result.Plan{}, usagef("%w", err)
 	}
 	made.Command = connection.MaskArgs(p.Args)
+	for i := range made.Arms {
+		made.Arms[i].Adds, made.Arms[i].Lighter = experiment.Adds(made.Arms[i]), experiment.Lighter(made.Arms[i])
+	}
 	return made, nil
+}
+
+// change takes what the flags say in the place of the question's own.
+func (f *runFlags) change(q *plan.Question) error {
+	set := f.set
+	if f.handler != "" {
+		set = append(slices.Clip(set), "handler="+f.handler)
+		if f.handler == plan.HandleJSON {
+			set = append(set, "payload=json") // there has to be some to decode
+		}
+	}
+	if len(f.clients)+len(f.programs) > 0 {
+		programs, err := programsOf(f.programs)
+		if err != nil {
+			return err
+		}
+		if err := q.Clients(f.clients, programs); err != nil {
+			return err
+		}
+	}
+	return q.Set(set...)
+}
+
+// programsOf reads NAME=exec:COMMAND.
+func programsOf(given []string) ([]plan.Program, error) {
+	var all []plan.Program
+	for _, text := range given {
+		name, command, found := strings.Cut(text, "=exec:")
+		if !found || name == "" || strings.TrimSpace(command) == "" {
+			return nil, fmt.Errorf("--client %q is no program: type NAME=exec:COMMAND; to choose among the question's clients take --clients", text)
+		}
+		all = append(all, plan.Program{Name: name, Command: command})
+	}
+	return all, nil
 }
 
 // read gives the question: a file where there is one, else a suite of that name.
@@ -192,7 +236,7 @@ func (f *runFlags) read() (*plan.Question, error) {
 	if err != nil {
 		return nil, usagef("cannot read the question: %w", err)
 	}
-	q, err := plan.Parse(name, data, checkArm)
+	q, err := plan.Parse(name, data, experiment.Check)
 	if err != nil {
 		return nil, usagef("%w", err)
 	}
@@ -218,22 +262,6 @@ func suiteNames() []string {
 		names = append(names, s.Name)
 	}
 	return names
-}
-
-// checkArm says whether the client of an arm can do what is asked of it.
-func checkArm(arm result.Arm) error {
-	library, err := libraries.Open(arm.Client)
-	if err != nil {
-		return err
-	}
-	if _, err := experiment.Handler(arm.Setting.Handler); err != nil {
-		return err
-	}
-	options := client.Options{Profile: client.Profile(arm.Profile), Properties: experiment.Properties(arm)}
-	if arm.Workload == result.Produce {
-		return library.CheckProducer(options)
-	}
-	return library.CheckConsumer(options)
 }
 
 // want is what the flags say beside the question.
@@ -360,81 +388,6 @@ func (s tellingStore) Append(t result.Trial) error {
 	return nil
 }
 
-// places opens the Kafka for an arm, one at a time.
-type places struct {
-	connectFlags
-	p   *Process
-	now *session
-}
-
-func (s *places) open(ctx context.Context, arm result.Arm) (*experiment.Place, error) {
-	if err := s.close(); err != nil {
-		return nil, err
-	}
-	f := s.connectFlags
-	if arm.Setting.Nodes > 0 && strings.HasPrefix(f.kafka, string(broker.Local)) {
-		f.kafka = fmt.Sprintf("%s:%d", broker.Local, arm.Setting.Nodes)
-	}
-	f.brokerProperties = arm.Setting.Broker
-	opened, err := f.open(ctx, s.p)
-	if err != nil {
-		return nil, err
-	}
-	s.now = opened
-	if err := errors.Join(opened.guard(ctx), noClient(opened.Connection, "give it to every setting with --set")); err != nil {
-		return nil, err
-	}
-	return opened.place(), nil
-}
-
-func (s *places) close() error {
-	if s.now == nil {
-		return nil
-	}
-	defer func() { s.now = nil }()
-	return s.now.Close()
-}
-
-// place is a session as trials see it.
-func (s *session) place() *experiment.Place {
-	place := &experiment.Place{
-		Cluster: s.Cluster, Brokers: s.Connection.Brokers, Security: s.Connection.Security, PIDs: s.pids(), Environment: s.environment(),
-		// Brokers elsewhere use nothing of this machine.
-		Known: s.Ours != nil || !s.Cluster.IsLoopback(),
-	}
-	if s.Broker != nil {
-		place.Started, place.Died, place.Err = time.Now(), s.Broker.Done(), s.Broker.Err
-	}
-	return place
-}
-
-// external gives the addresses of the cluster that was named for this command; empty if
-// none was. The current context is not enough: a question says itself where it is asked.
-func (f *connectFlags) external(p *Process) (string, error) {
-	if f.kafka != "" {
-		return "", nil
-	}
-	named, err := f.named(p)
-	if err != nil || !named {
-		return "", err
-	}
-	c, err := f.resolve(p)
-	if err != nil || c.Context != "" && f.context == "" {
-		return "", err
-	}
-	return strings.Join(c.Brokers, ","), nil
-}
-
-// takeUp points at the Kafka of a plan unless another was named.
-func (f *connectFlags) takeUp(p *Process, kafka string) error {
-	brokers, err := f.external(p)
-	if err == nil && brokers == "" && f.kafka == "" {
-		f.resolved = nil
-		f.asPlanned(kafka)
-	}
-	return err
-}
-
 // percent reads "5%" or "0.05" as a share; empty is 0.
 func percent(text string) (float64, error) {
 	if text == "" {
@@ -449,48 +402,6 @@ func percent(text string) (float64, error) {
 		return 0, errors.New("type a share of 0 to 100 %, such as 5%")
 	}
 	return share, nil
-}
-
-// memoryFill and externalFill bound what is written for reading: an embedded broker
-// keeps it in memory, another one on a disk that we may not be able to see.
-func memoryFill() int64 {
-	if free := observe.FreeMemory(); free > 0 {
-		return min(mostFill/3, free/6)
-	}
-	return mostFill / 4
-}
-
-const mostFill = 1200 << 20
-
-func externalFill(brokers string) int64 {
-	states, err := broker.Status()
-	if err != nil {
-		return mostFill
-	}
-	addresses, err := connection.ParseBrokers(brokers)
-	if err != nil {
-		return mostFill
-	}
-	for _, state := range states {
-		for _, address := range state.Brokers {
-			if len(addresses) > 0 && address == addresses[0] && state.Storage == "memory" {
-				return memoryFill()
-			}
-		}
-	}
-	return mostFill
-}
-
-// freeDisk is what is free where a local Kafka keeps its data; 0 when not known.
-func freeDisk(data string) (int64, error) {
-	if data == "" {
-		state, err := broker.StateFolder()
-		if err != nil {
-			return 0, err
-		}
-		data = state
-	}
-	return observe.FreeDisk(data), nil
 }
 
 // gateFailure is the error of thresholds that were not met or could not be told.

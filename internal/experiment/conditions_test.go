@@ -56,16 +56,3 @@ func TestAShortWindowIsNotJudgedByATick(t *testing.T) {
 		t.Errorf("%q", why)
 	}
 }
-
-func TestHandlers(t *testing.T) {
-	for text, want := range map[string]float64{"": 0, "none": 0, "burn=2us": 2000, "burn=7.25ns": 7.25, "burn=0ns": 0} {
-		if got, err := Handler(text); err != nil || got != want {
-			t.Errorf("%q: %v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"burn", "burn=", "burn=-1us", "burn=1h", "burn=NaNs", "burn=2s", "json"} {
-		if _, err := Handler(text); err == nil {
-			t.Errorf("%q is taken", text)
-		}
-	}
-}

@@ -5,20 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strconv"
-	"strings"
 	"time"
 
 	"redline/internal/audit"
 	"redline/internal/client"
 	"redline/internal/client/libraries"
 	"redline/internal/cluster"
-	"redline/internal/latency"
 	"redline/internal/observe"
+	"redline/internal/pace"
 	"redline/internal/payload"
 	"redline/internal/security"
 	"redline/internal/spin"
 	"redline/internal/workload"
+	"redline/internal/workload/ladder"
 	"redline/result"
 )
 
@@ -39,6 +38,9 @@ type Spec struct {
 	// Topic is read between Ranges again and again, or written to.
 	Topic  string                  `json:"topic"`
 	Ranges map[int32]cluster.Range `json:"ranges,omitempty"`
+	// Unstamped says that its records carry no stamps whatever their size, as those of a
+	// null sink.
+	Unstamped bool `json:"unstamped,omitempty"`
 	// Sparse says that the topic is compacted.
 	Sparse bool `json:"sparse,omitempty"`
 	// Run goes into the stamps of what is written, Seed into its bytes.
@@ -61,15 +63,13 @@ func (e *AccountError) Error() string { return e.What }
 // execution is one trial that goes on.
 type execution struct {
 	Spec
-	library client.Library
-	watch   *observe.Watch
-	wire    client.Wire
-	ledger  *audit.Ledger
-	trial   result.Trial
-	now     func(float64)
-
-	consuming *workload.Consuming
-	producing *workload.Producing
+	watch    *observe.Watch
+	wire     client.Wire
+	handling handling
+	ledger   *audit.Ledger
+	trial    result.Trial
+	now      func(float64)
+	work     work
 }
 
 // Execute does one trial: settle, warm-up until steady, window, drain, account. What
@@ -88,8 +88,8 @@ func Execute(ctx context.Context, spec Spec, now func(recordsPerSecond float64))
 }
 
 func (x *execution) do(ctx context.Context) error {
-	var err error
-	if x.library, err = libraries.Open(x.Arm.Client); err != nil {
+	who, err := workerOf(x.Arm)
+	if err != nil {
 		return err
 	}
 	settled, calm, err := settle(ctx, x.Timing, x.Idle, x.watch)
@@ -98,7 +98,10 @@ func (x *execution) do(ctx context.Context) error {
 	}
 	canary := canary{x.Canary, x.CanaryTook}
 	before := canary.sing()
-	if err := x.start(ctx); err != nil {
+	// What goes on while the workload does ends with it, not before.
+	within, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if x.work, err = x.start(within, who); err != nil {
 		return err
 	}
 	if err := x.stop(ctx, x.measure(ctx)); err != nil {
@@ -110,43 +113,40 @@ func (x *execution) do(ctx context.Context) error {
 	return x.account()
 }
 
-func (x *execution) start(ctx context.Context) error {
-	var err error
-	if x.Arm.Workload == result.Produce {
-		x.producing, err = x.produce(ctx)
-	} else {
-		x.consuming, err = x.consume(ctx)
+func (x *execution) start(ctx context.Context, who worker) (work, error) {
+	switch {
+	case who.external != nil:
+		return x.external(ctx, who.external)
+	case who.rung != "":
+		return x.climb(ctx, who.rung)
+	case x.Arm.Workload == result.Produce:
+		return x.produce(ctx, who.library)
 	}
-	return err
+	return x.consume(ctx, who.library)
 }
 
 // measure counts the window and reads the conditions beside it.
 func (x *execution) measure(ctx context.Context) error {
-	var work running = x.consuming
-	rewinds := func() int64 { return 0 }
-	if x.producing != nil {
-		work = x.producing
-		x.trial.InForce = x.producing.Settings()
-	} else {
-		rewinds = x.consuming.Rewinds
-		x.trial.InForce = x.consuming.Settings()
-	}
-	m := newMeter(work, x.Timing, x.watch, &x.wire, rewinds)
+	x.trial.InForce = x.work.Settings()
+	m := newMeter(x.work, x.Timing, x.watch, &x.wire, &x.handling)
 	m.now = x.now
 	var from, to observe.Surroundings
-	var first *latency.Histogram
+	edges, latencies := x.work.(interface {
+		opened()
+		closed(*result.Trial) error
+	})
 	err := m.measure(ctx, &x.trial, func() {
-		from = observe.Around()
-		if x.producing != nil {
-			first = x.producing.Latency()
+		from = x.watch.Around()
+		if latencies {
+			edges.opened()
 		}
-	}, func() { to = observe.Around() })
+	}, func() { to = x.watch.Around() })
 	if err != nil {
 		return err
 	}
 	x.trial.Conditions = observe.Conditions(m.whole(), x.BrokersKnown, from, to)
-	if x.producing != nil {
-		x.trial.LatencyHDR, err = x.producing.Latency().Since(first).Encode()
+	if latencies {
+		err = edges.closed(&x.trial)
 	}
 	return err
 }
@@ -160,25 +160,8 @@ const drainTime = 10 * time.Second
 func (x *execution) stop(ctx context.Context, err error) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	var stopErr error
-	if x.producing != nil {
-		if err == nil {
-			// What is not answered in time is counted as indeterminate by Stop.
-			_ = x.producing.Drain(bounded)
-		}
-		_, stopErr = x.producing.Stop(bounded)
-		for _, n := range x.producing.Errors() {
-			x.trial.Errors += n
-		}
-	} else {
-		var consumed workload.Consumed
-		consumed, stopErr = x.consuming.Stop(bounded)
-		x.trial.Errors = consumed.Errors
-	}
-	switch {
-	case err != nil && !errors.Is(err, errEnded):
-		return err
-	case stopErr != nil:
+	stopErr := x.work.finish(bounded, err == nil, &x.trial)
+	if stopErr != nil && (err == nil || errors.Is(err, errEnded)) {
 		return stopErr
 	}
 	return err
@@ -186,8 +169,11 @@ func (x *execution) stop(ctx context.Context, err error) error {
 
 // account closes the books of the trial, and fails when they are broken.
 func (x *execution) account() error {
+	told := x.trial.Account
 	x.trial.Account = x.ledger.Account(true)
 	x.trial.Account.Books = nil
+	x.trial.Account.Once += told.Once
+	x.trial.Account.Acked += told.Acked
 	if broken, what := x.ledger.Broken(x.trial.Account); broken {
 		return &AccountError{what}
 	}
@@ -197,77 +183,105 @@ func (x *execution) account() error {
 func (x *execution) options() client.Options {
 	return client.Options{
 		Brokers: x.Brokers, ClientID: "redline", Security: x.Security, Profile: client.Profile(x.Arm.Profile),
-		Properties: maps.Clone(x.Arm.Setting.Properties), Wire: &x.wire,
+		Properties: Properties(x.Arm), Wire: &x.wire,
+	}
+}
+
+// starts and ends are where to read each partition that holds something.
+func (x *execution) ranges() (starts, ends map[int32]int64) {
+	starts, ends = map[int32]int64{}, map[int32]int64{}
+	for p, o := range x.Ranges {
+		if o.End > o.Start {
+			starts[p], ends[p] = o.Start, o.End
+		}
+	}
+	return starts, ends
+}
+
+// expect tells the ledger what is going to be read.
+func (x *execution) expect(starts map[int32]int64) {
+	x.ledger.Sparse(x.Sparse)
+	x.ledger.Unstamped(x.Unstamped || x.Arm.Setting.RecordBytes < audit.StampSize)
+	for p, start := range starts {
+		x.ledger.Start(p, start, start)
 	}
 }
 
 // consume reads the topic from its start with fresh clients.
-func (x *execution) consume(ctx context.Context) (*workload.Consuming, error) {
-	x.ledger.Sparse(x.Sparse)
-	x.ledger.Unstamped(x.Arm.Setting.RecordBytes < audit.StampSize)
-	starts, until := map[int32]int64{}, map[int32]int64{}
-	for p, o := range x.Ranges {
-		if o.End > o.Start {
-			starts[p], until[p] = o.Start, o.End
-			x.ledger.Start(p, o.Start, o.Start)
-		}
-	}
-	handle, err := x.handler()
+func (x *execution) consume(ctx context.Context, library client.Library) (work, error) {
+	starts, ends := x.ranges()
+	x.expect(starts)
+	handle, err := x.handler(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return workload.StartConsume(ctx, workload.Consume{
-		Library: x.library,
+	consuming, err := workload.StartConsume(ctx, workload.Consume{
+		Library: library,
 		Options: client.ConsumeOptions{Options: x.options(), Topic: x.Topic, Assign: starts},
 		// A consumer without a partition would do nothing.
 		Consumers: min(x.Arm.Setting.Instances, len(starts)),
-		Ledger:    x.ledger, Until: until, Loop: starts, Handle: handle,
+		Ledger:    x.ledger, Until: ends, Loop: starts, Handle: handle,
 	})
-}
-
-// handler is what the setting says is done with each record.
-func (x *execution) handler() (func() func(client.Batch), error) {
-	burn, err := Handler(x.Arm.Setting.Handler)
-	if err != nil || burn == 0 {
-		return nil, err
-	}
-	perRecord := burn / 1e3 * x.Rounds
-	return func() func(client.Batch) {
-		return func(b client.Batch) { spin.Work(perRecord * float64(b.Len())).Do() }
-	}, nil
-}
-
-// burnUnits are the units of a handler's time, in nanoseconds.
-var burnUnits = map[string]float64{"ns": 1, "us": 1e3, "µs": 1e3, "ms": 1e6, "s": 1e9}
-
-// Handler reads a Setting's Handler and gives the nanoseconds of CPU time that it
-// burns a record: 0 for "none" or nothing, 2000 for "burn=2us". Parts of a nanosecond
-// count: a record takes a hundred of them.
-func Handler(text string) (float64, error) {
-	if text == "" || text == "none" {
-		return 0, nil
-	}
-	given, found := strings.CutPrefix(text, "burn=")
-	number := strings.TrimRight(given, "nuµms")
-	value, err := strconv.ParseFloat(number, 64)
-	unit, known := burnUnits[given[len(number):]]
-	burn := value * unit
-	if !found || err != nil || !known || !(burn >= 0 && burn <= 1e9) {
-		return 0, fmt.Errorf("there is no handler %q: type none, or burn=DURATION of at most 1s for CPU time a record, such as burn=2us", text)
-	}
-	return burn, nil
+	return consumeWork{consuming}, err
 }
 
 // produce writes to the topic as fast as the clients go.
-func (x *execution) produce(ctx context.Context) (*workload.Producing, error) {
-	options := x.options()
-	options.Properties = Properties(x.Arm)
-	return startProducing(ctx, x.library, options, x.Topic, x.Arm.Setting, x.Run, x.Seed, x.ledger, 0)
+func (x *execution) produce(ctx context.Context, library client.Library) (work, error) {
+	producing, err := startProducing(ctx, library, x.options(), x.Topic, x.Arm.Setting, x.Run, x.Seed, x.ledger, 0)
+	return &produceWork{Producing: producing, offered: x.Arm.Setting.Rate}, err
+}
+
+// external has a process do the work.
+func (x *execution) external(ctx context.Context, external client.External) (work, error) {
+	s := x.Arm.Setting
+	task := client.Task{
+		Options: x.options(), Workload: x.Arm.Workload, Topic: x.Topic, Instances: s.Instances,
+		Partitions: s.Partitions, RecordSize: s.RecordBytes, Handler: s.Handler, Every: workload.Bin,
+	}
+	task.Starts, task.Ends = x.ranges()
+	process, err := external.Start(ctx, task)
+	if err != nil {
+		return nil, err
+	}
+	x.watch.Client(process.PID())
+	return externalWork{process, x.Arm.Workload}, nil
+}
+
+// climb has a rung of the ladder do the work, with a connection for each instance.
+func (x *execution) climb(ctx context.Context, rung string) (work, error) {
+	s := x.Arm.Setting
+	spec := ladder.Spec{
+		Rung: rung, Workload: x.Arm.Workload, Topic: x.Topic,
+		Brokers: x.Brokers, Security: x.Security, Wire: &x.wire, Connections: s.Instances,
+		Properties: Properties(x.Arm), Ledger: x.ledger, Sparse: x.Sparse, Group: fmt.Sprintf("redline-%08x", x.Run),
+		Partitions: s.Partitions, RecordBytes: s.RecordBytes,
+	}
+	var err error
+	if x.Arm.Workload == result.Produce {
+		acks, idempotent := ladder.Promised(rung)
+		spec.Payload, err = source(s, x.Run, x.Seed, acks, idempotent)
+	} else {
+		spec.Starts, spec.Ends = x.ranges()
+		x.expect(spec.Starts)
+		spec.Handle, err = x.handler(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	climb, err := ladder.Start(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	for _, pid := range climb.PIDs() {
+		x.watch.Broker(pid)
+	}
+	return climbWork{climb, x.Arm.Workload, x.ledger}, nil
 }
 
 // Properties are what is set on an arm's client. Compression and acknowledgements are
-// asked of every producer alike, so that a library's default is no part of what is
-// compared; a property set on purpose wins.
+// asked of every producer alike, and the check of CRCs of every consumer that has it,
+// so that a library's default is no part of what is compared; a property set on
+// purpose wins.
 func Properties(arm result.Arm) map[string]string {
 	properties := map[string]string{}
 	if arm.Workload == result.Produce {
@@ -276,24 +290,38 @@ func Properties(arm result.Arm) map[string]string {
 				properties[key] = value
 			}
 		}
+	} else if library, err := libraries.Open(arm.Client); err == nil && arm.Command == "" {
+		checked := map[string]string{"check.crcs": "true"}
+		if library.CheckConsumer(client.Options{Profile: client.Profile(arm.Profile), Properties: checked}) == nil {
+			properties = checked
+		}
 	}
 	maps.Copy(properties, arm.Setting.Properties)
 	return properties
 }
 
-// startProducing writes records as the setting says; 0 records go on until the end.
-func startProducing(ctx context.Context, library client.Library, options client.Options, topic string, s result.Setting, run uint32, seed uint64, ledger *audit.Ledger, records int64) (*workload.Producing, error) {
-	acks, idempotent := workload.Promised(library, options.Profile, options.Properties)
-	source, err := payload.New(payload.Config{
+// source makes the records of an arm.
+func source(s result.Setting, run uint32, seed uint64, acks audit.Acks, idempotent bool) (*payload.Source, error) {
+	return payload.New(payload.Config{
 		Size: s.RecordBytes, Kind: payload.Kind(s.Payload), Keys: payload.KeyKind(s.Keys),
 		Partitions: int32(s.Partitions), Run: run, Seed: seed, Acks: acks, Idempotent: idempotent,
 	})
+}
+
+// startProducing writes records as the setting says; 0 records go on until the end.
+func startProducing(ctx context.Context, library client.Library, options client.Options, topic string, s result.Setting, run uint32, seed uint64, ledger *audit.Ledger, records int64) (*workload.Producing, error) {
+	acks, idempotent := workload.Promised(library, options.Profile, options.Properties)
+	made, err := source(s, run, seed, acks, idempotent)
 	if err != nil {
 		return nil, err
 	}
-	return workload.StartProduce(ctx, workload.Produce{
+	spec := workload.Produce{
 		Library: library,
 		Options: client.ProduceOptions{Options: options, Topic: topic, RecordSize: s.RecordBytes},
-		Threads: s.Instances, Payload: source, Records: records, Ledger: ledger,
-	})
+		Threads: s.Instances, Payload: made, Records: records, Ledger: ledger,
+	}
+	if s.Rate > 0 {
+		spec.Pace = func(int) pace.Pacer { return pace.Constant{PerSecond: s.Rate / float64(s.Instances)} }
+	}
+	return workload.StartProduce(ctx, spec)
 }

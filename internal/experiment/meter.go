@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"redline/internal/client"
@@ -30,16 +31,17 @@ type sample struct {
 	at             time.Duration // from the start of the trial
 	records, bytes int64
 	rewinds        int64
-	read, written  int64
+	wire           client.Counts
+	handling       int64
 	usage          observe.Reading
 }
 
 // meter watches one workload from its start, a bin at a time.
 type meter struct {
-	work    running
-	watch   *observe.Watch
-	wire    *client.Wire
-	rewinds func() int64
+	work     work
+	watch    *observe.Watch
+	wire     *client.Wire
+	handling *handling
 	// now, if not nil, is told the rate of each bin.
 	now func(recordsPerSecond float64)
 
@@ -48,14 +50,16 @@ type meter struct {
 	began  time.Time
 	counts []int64 // of records, at the end of each bin
 	window []sample
+	// opening and closing are the client's threads at the window's edges.
+	opening, closing observe.ThreadReading
 }
 
 // Bins are as wide as those of a single run, narrower in short windows.
 const narrowestBin = 10 * time.Millisecond
 
-func newMeter(w running, timing result.Timing, watch *observe.Watch, wire *client.Wire, rewinds func() int64) *meter {
+func newMeter(w work, timing result.Timing, watch *observe.Watch, wire *client.Wire, h *handling) *meter {
 	return &meter{
-		work: w, watch: watch, wire: wire, rewinds: rewinds, timing: timing,
+		work: w, watch: watch, wire: wire, handling: h, timing: timing,
 		bin:   max(narrowestBin, min(workload.Bin, timing.Window/10)),
 		began: time.Now(),
 	}
@@ -104,11 +108,7 @@ func (m *meter) pass(ctx context.Context, d time.Duration, each func()) error {
 	end := time.Now().Add(d)
 	for left := d; left > 0; left = time.Until(end) {
 		before, began := m.work.Records(), time.Now()
-		step := min(left, m.bin)
-		if left-step < m.bin/2 {
-			step = left // no crumb of a bin at the end
-		}
-		if err := pause(ctx, m.work, step); err != nil {
+		if err := m.step(ctx, left); err != nil {
 			return err
 		}
 		records := m.work.Records()
@@ -123,6 +123,40 @@ func (m *meter) pass(ctx context.Context, d time.Duration, each func()) error {
 	return nil
 }
 
+// step waits for the end of a bin, or for the next report of a client that counts for
+// itself, however long that takes: in between its counts stand still.
+func (m *meter) step(ctx context.Context, left time.Duration) error {
+	reporter, counts := m.work.(interface{ Reported() <-chan struct{} })
+	if !counts {
+		step := min(left, m.bin)
+		if left-step < m.bin/2 {
+			step = left // no crumb of a bin at the end
+		}
+		return pause(ctx, m.work, step)
+	}
+	const silence = 10 * time.Second
+	timer := time.NewTimer(silence)
+	defer timer.Stop()
+	select {
+	case <-reporter.Reported():
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("the client told nothing in %v", silence)
+	case <-m.work.Done():
+		return ended(ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// ended is why a workload that goes no further does not.
+func ended(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errEnded
+}
+
 // pause waits for d. It fails when ctx or the workload ends meanwhile.
 func pause(ctx context.Context, w running, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -131,10 +165,7 @@ func pause(ctx context.Context, w running, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-w.Done():
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return errEnded
+		return ended(ctx)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -144,8 +175,8 @@ func pause(ctx context.Context, w running, d time.Duration) error {
 // millisecond: in bins of 10 ms only the window's own edges are read.
 func (m *meter) take(edge bool) {
 	s := sample{
-		at: time.Since(m.began), records: m.work.Records(), bytes: m.work.Bytes(), rewinds: m.rewinds(),
-		read: m.wire.Read.Load(), written: m.wire.Written.Load(),
+		at: time.Since(m.began), records: m.work.Records(), bytes: m.work.Bytes(), rewinds: m.work.Rewinds(),
+		wire: m.wire.Snapshot(), handling: m.handling.nanoseconds.Load(),
 	}
 	if edge || m.bin >= workload.Bin/2 {
 		s.usage = m.watch.Split()
@@ -160,18 +191,31 @@ func (m *meter) measure(ctx context.Context, trial *result.Trial, opened, closed
 		return err
 	}
 	opened()
+	m.opening = m.watch.Threads()
 	m.take(true)
 	end := m.window[0].at + m.timing.Window
 	err := m.pass(ctx, m.timing.Window, func() { m.take(time.Since(m.began) >= end) })
-	if err != nil {
+	if err != nil && !m.readAll(err) {
 		return err
 	}
 	if last := len(m.window) - 1; m.window[last].usage.At.IsZero() {
 		m.window[last].usage = m.watch.Split()
 	}
+	m.closing = m.watch.Threads()
 	closed()
 	m.report(trial)
 	return nil
+}
+
+// readAll says whether a client that cannot begin anew has read all that there is, and
+// half of the window was counted by then.
+func (m *meter) readAll(err error) bool {
+	external, ok := m.work.(externalWork)
+	if !ok || external.workload != result.Consume || !errors.Is(err, errEnded) {
+		return false
+	}
+	counted := m.window[len(m.window)-1].at - m.window[0].at
+	return counted >= m.timing.Window/2
 }
 
 // report fills in what the window came to: all of it, or for a client that
@@ -196,10 +240,34 @@ func (m *meter) report(trial *result.Trial) {
 	trial.Warmup, trial.Window = a.at, b.at-a.at
 	trial.Records, trial.Bytes, trial.Rewinds = b.records-a.records, b.bytes-a.bytes, b.rewinds-a.rewinds
 	trial.Usage = observe.Between(a.usage, b.usage)
-	if m.wire.Tells(trial.Window) {
-		trial.Usage.WireRead, trial.Usage.WireWritten = b.read-a.read, b.written-a.written
+	wire := b.wire.Sub(a.wire)
+	told := m.wire.Tells(trial.Window) && b.wire.Requests > 0
+	if told {
+		trial.Usage.WireRead, trial.Usage.WireWritten = wire.Read, wire.Written
 	}
+	trial.Waiting = m.waiting(wire, told, trial.Window, time.Duration(b.handling-a.handling))
 	trial.BinWidth, trial.Bins = m.bin, increments(m.counts)
+}
+
+// waiting says where the client's time went in a window.
+func (m *meter) waiting(wire client.Counts, told bool, window, handled time.Duration) *result.Waiting {
+	w := &result.Waiting{Requests: -1, Fetches: -1, Produces: -1, WaitedSeconds: -1, ReceivedSeconds: -1, IdleSeconds: -1, HandlerSeconds: handled.Seconds()}
+	w.BusiestThread, _ = observe.Busiest(m.opening, m.closing)
+	if !told {
+		return w
+	}
+	w.Requests, w.Fetches, w.Produces, w.ThrottledSeconds = wire.Requests, wire.Fetches, wire.Produces, wire.Throttled.Seconds()
+	// A client may have fetched over connections that are no more: those that were there
+	// have the window's length each.
+	w.Connections = int64(math.Round((wire.Waited + wire.Received + wire.Idle).Seconds() / window.Seconds()))
+	if w.Connections > 0 {
+		// A library that tells of a fetch when it ends may tell a little too much.
+		w.WaitedSeconds, w.IdleSeconds = max(0, wire.Waited.Seconds()), max(0, wire.Idle.Seconds())
+		if !wire.Together {
+			w.ReceivedSeconds = wire.Received.Seconds()
+		}
+	}
+	return w
 }
 
 // steady looks at the bins of a long window: what MSER-5 takes for the rest of a

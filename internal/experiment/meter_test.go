@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -26,14 +27,18 @@ func (w *steadyWork) Records() int64 {
 	w.calls.Add(1)
 	return int64(w.rate(time.Since(w.began)))
 }
-func (w *steadyWork) Bytes() int64          { return 100 * w.Records() }
-func (w *steadyWork) Done() <-chan struct{} { return w.done }
+func (w *steadyWork) Bytes() int64                { return 100 * w.Records() }
+func (w *steadyWork) Done() <-chan struct{}       { return w.done }
+func (w *steadyWork) Rewinds() int64              { return 0 }
+func (w *steadyWork) Settings() map[string]string { return nil }
+
+func (w *steadyWork) finish(context.Context, bool, *result.Trial) error { return nil }
 
 func measureIn(t *testing.T, timing result.Timing, rate func(time.Duration) float64) (trial result.Trial, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &steadyWork{began: time.Now(), rate: rate, done: make(chan struct{})}
-		m := newMeter(w, timing, observe.Begin(nil), &client.Wire{}, func() int64 { return 0 })
+		m := newMeter(w, timing, observe.Begin(nil), &client.Wire{}, &handling{})
 		err = m.measure(t.Context(), &trial, func() {}, func() {})
 	})
 	return trial, err
@@ -97,7 +102,7 @@ func TestTrialOfAWorkloadThatEndsSaysSo(t *testing.T) {
 	w := &steadyWork{began: time.Now(), rate: func(time.Duration) float64 { return 1 }, done: make(chan struct{})}
 	close(w.done)
 	measure := func(ctx context.Context) error {
-		m := newMeter(w, DefaultTiming, observe.Begin(nil), &client.Wire{}, func() int64 { return 0 })
+		m := newMeter(w, DefaultTiming, observe.Begin(nil), &client.Wire{}, &handling{})
 		return m.measure(ctx, &result.Trial{}, func() {}, func() {})
 	}
 	if err := measure(t.Context()); !errors.Is(err, errEnded) {
@@ -135,4 +140,82 @@ func TestAChangeInTheMiddleIsNoted(t *testing.T) {
 	if err != nil || len(trial.Notes) == 0 {
 		t.Errorf("%q, %v", trial.Notes, err)
 	}
+}
+
+// toldWork counts for itself, and tells once in a while.
+type toldWork struct {
+	client.Process
+	began   time.Time
+	every   time.Duration
+	end     time.Duration // when it ends by itself; 0: never
+	records atomic.Int64
+	told    chan struct{}
+	done    chan struct{}
+}
+
+func (w *toldWork) Records() int64            { return w.records.Load() }
+func (w *toldWork) Bytes() int64              { return 100 * w.Records() }
+func (w *toldWork) Rewinds() int64            { return 0 }
+func (w *toldWork) Reported() <-chan struct{} { return w.told }
+func (w *toldWork) Done() <-chan struct{}     { return w.done }
+
+// tell counts 10,000 records a second.
+func (w *toldWork) tell(ctx context.Context) {
+	for ctx.Err() == nil {
+		time.Sleep(w.every)
+		w.records.Store(int64(10_000 * time.Since(w.began).Seconds()))
+		select {
+		case w.told <- struct{}{}:
+		default:
+		}
+		if w.end > 0 && time.Since(w.began) >= w.end {
+			close(w.done)
+			return
+		}
+	}
+}
+
+// What a client tells is cut where it tells it: in between its counts stand still.
+func TestCountsThatAreToldAreCutBetweenTellings(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		every, end time.Duration
+		fails      bool
+	}{
+		{"seldom", 700 * time.Millisecond, 0, false},
+		{"often", 90 * time.Millisecond, 0, false},
+		{"all was read", 300 * time.Millisecond, 4500 * time.Millisecond, false},
+		{"too little was there", 300 * time.Millisecond, 1800 * time.Millisecond, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				w := &toldWork{began: time.Now(), every: tt.every, end: tt.end, told: make(chan struct{}, 1), done: make(chan struct{})}
+				var telling sync.WaitGroup
+				telling.Go(func() { w.tell(ctx) })
+				m := newMeter(externalWork{w, result.Consume}, result.Timing{Warmup: time.Second, Window: 4 * time.Second}, observe.Begin(nil), &client.Wire{}, &handling{})
+				var trial result.Trial
+				err := m.measure(ctx, &trial, func() {}, func() {})
+				cancel()
+				telling.Wait()
+				if (err != nil) != tt.fails {
+					t.Fatal(err)
+				}
+				if err == nil && (trial.Rate() < 9_990 || trial.Rate() > 10_010) {
+					t.Errorf("%v records/s in %v", trial.Rate(), trial.Window)
+				}
+			})
+		})
+	}
+}
+
+func TestAClientThatTellsNothingAnyMoreFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &toldWork{began: time.Now(), told: make(chan struct{}, 1), done: make(chan struct{})}
+		w.records.Store(1)
+		m := newMeter(externalWork{w, result.Consume}, DefaultTiming, observe.Begin(nil), &client.Wire{}, &handling{})
+		if err := m.measure(t.Context(), &result.Trial{}, func() {}, func() {}); err == nil {
+			t.Error("no error")
+		}
+	})
 }

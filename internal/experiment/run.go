@@ -13,7 +13,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"redline/internal/client/libraries"
 	"redline/internal/cluster"
 	"redline/internal/journal"
 	"redline/internal/observe"
@@ -49,19 +48,20 @@ type Run struct {
 	// Execute, if not nil, does a trial in the place of Execute: in another process.
 	Execute func(context.Context, Spec, func(float64)) (result.Trial, error)
 
-	screen   *screen
-	place    *Place
-	placeKey string
-	topics   *topics
-	session  int
-	idle     result.Calibration
-	canary   canary
-	perMicro float64
-	stamps   uint32
-	numbers  int
-	mark     uint64 // tells the topics of this sitting from all others
-	inForce  map[int]bool
-	repeats  int
+	screen     *screen
+	place      *Place
+	placeKey   string
+	topics     *topics
+	session    int
+	idle       result.Calibration
+	canary     canary
+	perMicro   float64
+	stamps     uint32
+	numbers    int
+	mark       uint64 // tells the topics of this sitting from all others
+	inForce    map[int]bool
+	generators generators
+	repeats    int
 }
 
 // Carry does what is missing of the plan. Trials that were stored stay, whatever
@@ -174,15 +174,30 @@ func (r *Run) try(ctx context.Context, planned result.Planned) (result.Trial, er
 		return result.Trial{Began: time.Now().UTC(), Measured: result.Measured{Error: err.Error()}}, orCause(within, err)
 	}
 	leaders := r.leaders(within, topic)
+	books, err := r.enter(within, arm, topic.name)
+	if err != nil {
+		return result.Trial{Began: time.Now().UTC(), Measured: result.Measured{Error: err.Error()}}, orCause(within, err)
+	}
 	execute := r.Execute
 	if execute == nil {
 		execute = Execute
 	}
-	trial, err := execute(within, r.spec(arm, topic), r.screen.now)
+	spec := r.spec(arm, topic)
+	trial, err := execute(within, spec, r.screen.now)
 	trial.Topic, trial.Held = topic.name, held(topic.ranges)
 	if err == nil {
+		if err = r.judgeGenerator(within, spec, &trial); err != nil {
+			trial.Error = err.Error()
+		}
+	}
+	if err == nil {
+		if err = books.close(within, &trial.Account); err != nil {
+			trial.Error = err.Error()
+		}
+	}
+	if err == nil {
 		trial.Conditions.LeaderChanges = changed(leaders, r.leaders(within, topic))
-		trial.Invalid = judge(trial.Conditions, r.idle, r.Plan.Timing.Window)
+		trial.Invalid = judge(trial.Conditions, r.idle, plan.TimingOf(arm, r.Plan.Timing).Window)
 		if !r.place.Started.IsZero() {
 			trial.Conditions.BrokerAge = time.Since(r.place.Started)
 		}
@@ -229,7 +244,7 @@ func (r *Run) fatal(ctx context.Context, trial result.Trial, err error) error {
 // spec is what the trial has to know.
 func (r *Run) spec(arm result.Arm, t *topic) Spec {
 	return Spec{
-		Arm: arm, Timing: r.Plan.Timing,
+		Arm: arm, Timing: plan.TimingOf(arm, r.Plan.Timing),
 		Brokers: r.place.Brokers, BrokerPIDs: r.place.PIDs, BrokersKnown: r.place.Known, Security: r.place.Security,
 		Topic: t.name, Ranges: t.ranges, Sparse: t.sparse, Run: r.stamp(), Seed: r.Plan.Seed,
 		Canary: r.canary.work, CanaryTook: r.canary.took, Idle: r.idle.Idle, Rounds: r.perMicro,
@@ -284,8 +299,8 @@ func (r *Run) begin(ctx context.Context) error {
 	environment := r.place.Environment
 	environment.Clients = map[string]string{}
 	for _, arm := range r.Plan.Arms {
-		if library, err := libraries.Open(arm.Client); err == nil {
-			environment.Clients[arm.Client] = library.Version()
+		if version := Version(arm); version != "" {
+			environment.Clients[arm.Client] = version
 		}
 	}
 	r.session, err = r.Store.Session(result.Session{Began: time.Now().UTC(), Environment: environment, Calibration: r.idle})

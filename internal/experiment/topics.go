@@ -211,7 +211,7 @@ func (t *topics) fill(ctx context.Context, name string, arm result.Arm) error {
 		return err
 	}
 	s := arm.Setting
-	s.Instances = 2
+	s.Instances, s.Rate = 2, 0
 	options := client.Options{
 		Brokers: t.place.Brokers, ClientID: "redline", Security: t.place.Security, Profile: client.Tuned,
 		Properties: map[string]string{"acks": "all", "compression.type": s.Compression}, Wire: &client.Wire{},

@@ -48,20 +48,23 @@ func (p *process) update() {
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH), err == nil && p.started != 0 && p.started != s.started:
-		p.missing = gone(p.pid)
+		p.missing = p.gone()
 		return
 	case err != nil:
-		p.missing = fmt.Sprintf("broker process %d (%v)", p.pid, err)
+		p.missing = p.unreadable(err)
 		return
 	}
-	p.started, p.cpu = s.started, s.cpu
+	p.started, p.cpu, p.reaped = s.started, s.cpu, s.reaped
 	// A zombie has its CPU time still, but no memory.
 	p.peak = max(p.peak, peakRSS(root, strconv.Itoa(p.pid)))
 }
 
-// stat is what we use of /proc/<pid>/stat.
+// stat is what we use of /proc/<pid>/stat, or that of a thread.
 type stat struct {
+	name    string
+	parent  int
 	cpu     float64 // user + system, seconds
+	reaped  float64 // the same of children that were waited for
 	started uint64  // ticks after boot
 }
 
@@ -69,21 +72,25 @@ type stat struct {
 // name in parentheses, may itself hold spaces and parentheses, so counting starts
 // after the last one.
 func parseStat(line []byte) (stat, error) {
-	end := bytes.LastIndexByte(line, ')')
-	if end < 0 {
+	begin, end := bytes.IndexByte(line, '('), bytes.LastIndexByte(line, ')')
+	if begin < 0 || end < begin {
 		return stat{}, errors.New("its stat file has no program name")
 	}
-	const state, utime, stime, starttime = 3, 14, 15, 22
+	const state, ppid, utime, cstime, starttime = 3, 4, 14, 17, 22
 	f := strings.Fields(string(line[end+1:]))
 	if len(f) <= starttime-state {
 		return stat{}, fmt.Errorf("its stat file has %d fields", len(f)+state-1)
 	}
-	var n [3]uint64
-	for i, field := range []int{utime, stime, starttime} {
+	var n [starttime + 1]uint64
+	for _, field := range []int{ppid, utime, utime + 1, cstime - 1, cstime, starttime} {
 		var err error
-		if n[i], err = strconv.ParseUint(f[field-state], 10, 64); err != nil {
+		if n[field], err = strconv.ParseUint(f[field-state], 10, 64); err != nil {
 			return stat{}, fmt.Errorf("field %d of its stat file is no number", field)
 		}
 	}
-	return stat{cpu: (float64(n[0]) + float64(n[1])) / ticks, started: n[2]}, nil
+	return stat{
+		name: string(line[begin+1 : end]), parent: int(n[ppid]),
+		cpu: (float64(n[utime]) + float64(n[utime+1])) / ticks, reaped: (float64(n[cstime-1]) + float64(n[cstime])) / ticks,
+		started: n[starttime],
+	}, nil
 }

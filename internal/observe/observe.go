@@ -1,10 +1,11 @@
 // Package observe reads what was busy while something was measured: the process
-// ids of the brokers we started enter, readings of CPU, memory and garbage
+// ids of the brokers and clients we started enter, readings of CPU, memory and garbage
 // collection leave. It only looks; nothing here changes what it looks at.
 //
-// There is a file per source: cpu_linux.go, host_linux.go, memory_linux.go and
-// cgroup_linux.go read /proc and /sys themselves, which takes microseconds; gc.go asks the Go runtime; other.go has what gopsutil knows on
-// other systems. What a system does not show is -1 (or 0 for sizes) and named
+// There is a file per source: cpu_linux.go, host_linux.go, memory_linux.go,
+// family_linux.go, threads_linux.go and cgroup_linux.go read /proc and /sys themselves,
+// which takes microseconds; gc.go asks the Go runtime; other.go has what gopsutil knows
+// on other systems. What a system does not show is -1 (or 0 for sizes) and named
 // in Missing.
 package observe
 
@@ -25,31 +26,37 @@ const unknown = -1
 // began, so two Readings differ by what was used between them.
 type Reading struct {
 	At time.Time
-	// ClientCPU is of this process, BrokerCPU of all broker processes together,
+	// ClientCPU is of this process, or of the one that does the client's work and all
+	// that it started (see Client); BrokerCPU of all broker processes together,
 	// HostCPU all busy time of all processors but steal, StealCPU what the
 	// hypervisor took, GCCPU of the Go garbage collector here without idle
 	// marking. -1 means not known.
 	ClientCPU, BrokerCPU, HostCPU, StealCPU, GCCPU float64
-	// ClientPeakRSS and BrokerPeakRSS are the highest resident sizes in bytes so far, the
-	// brokers' added up; 0 means not known.
+	// ClientPeakRSS and BrokerPeakRSS are the highest resident sizes in bytes so far, those
+	// of several processes added up; 0 means not known.
 	ClientPeakRSS, BrokerPeakRSS int64
-	// Missing names what could not be read, and brokers that have ended.
+	// Missing names what could not be read, and brokers and clients that have ended.
 	Missing []string
+	// client is the process id given to Client; 0 for our own.
+	client int
 }
 
 // process is the last thing that was seen of a process.
 type process struct {
+	role    string // "broker" or "client"
 	pid     int
 	started uint64 // tells a process from a later one with its id; 0 when unknown
 	cpu     float64
+	reaped  float64 // CPU of its children that ended and that it waited for
 	peak    int64
 	missing string // why there will be no newer reading
 }
 
-// Watch reads this process, the host and some brokers. Its methods may be
-// called from several goroutines.
+// Watch reads the client, the host and some brokers. Its methods may be called from
+// several goroutines.
 type Watch struct {
 	mu      sync.Mutex
+	client  *family // nil: it is this process
 	brokers []process
 	first   Reading
 }
@@ -59,10 +66,32 @@ type Watch struct {
 func Begin(brokerPIDs []int) *Watch {
 	w := &Watch{}
 	for _, pid := range brokerPIDs {
-		w.brokers = append(w.brokers, process{pid: pid, cpu: unknown})
+		w.Broker(pid)
 	}
 	w.first = w.Split()
 	return w
+}
+
+// Broker adds a process that does a broker's work. What it used before is in the
+// readings from now on: add it before the first one that counts.
+func (w *Watch) Broker(pid int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.brokers = append(w.brokers, process{role: "broker", pid: pid, cpu: unknown})
+}
+
+// Client names the process that does the client's work in the place of this one. From
+// now on ClientCPU and ClientPeakRSS are those of it and of all that it started, also
+// of what had ended before it was seen, and Usage counts from here. Our own CPU is in
+// neither then: take Around from this Watch, so that it is not held for foreign work.
+func (w *Watch) Client(pid int) {
+	w.mu.Lock()
+	w.client = newFamily("client", pid)
+	w.mu.Unlock()
+	first := w.Split()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.first = first
 }
 
 // Split reads everything now. It costs well below a millisecond on Linux, so it
@@ -71,8 +100,14 @@ func (w *Watch) Split() Reading {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	r := Reading{BrokerCPU: unknown}
-	r.ClientCPU, r.ClientPeakRSS = self(&r.Missing)
-	r.GCCPU = gcCPU()
+	if w.client == nil {
+		r.ClientCPU, r.ClientPeakRSS = self(&r.Missing)
+		r.GCCPU = gcCPU()
+	} else {
+		w.client.update(&r.Missing)
+		r.client = w.client.first.pid
+		r.ClientCPU, r.ClientPeakRSS, r.GCCPU = w.client.cpu, w.client.peak, unknown
+	}
 	for i := range w.brokers {
 		b := &w.brokers[i]
 		if b.missing == "" {
@@ -93,11 +128,17 @@ func (w *Watch) Split() Reading {
 
 // Usage is what was used since Begin. WireRead and WireWritten are -1, for the
 // caller to fill.
-func (w *Watch) Usage() result.Usage { return Between(w.first, w.Split()) }
+func (w *Watch) Usage() result.Usage {
+	now := w.Split()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return Between(w.first, now)
+}
 
 // Between is what was used from reading a to the later reading b of the same
-// Watch. A broker that ended between the two counts with what it had used when
-// it was last seen. WireRead and WireWritten are -1, for the caller to fill.
+// Watch. A process that ended between the two counts with what it had used when
+// it was last seen. WireRead and WireWritten are -1, for the caller to fill, and so is
+// ClientCPU when another client was named between the two.
 func Between(a, b Reading) result.Usage {
 	u := result.Usage{
 		Wall:          b.At.Sub(a.At),
@@ -112,6 +153,9 @@ func Between(a, b Reading) result.Usage {
 		WireRead:      unknown,
 		WireWritten:   unknown,
 		Missing:       slices.Compact(slices.Sorted(slices.Values(slices.Concat(a.Missing, b.Missing)))),
+	}
+	if a.client != b.client {
+		u.ClientCPU = unknown
 	}
 	// The runtime's own CPU classes add up to GOMAXPROCS x wall, threads that
 	// wait for a processor included, so their sum is no base for a share. The
@@ -131,6 +175,11 @@ func used(a, b float64) float64 {
 	return max(0, b-a)
 }
 
-func gone(pid int) string {
-	return fmt.Sprintf("broker process %d after it ended", pid)
+// gone and unreadable say why a process has no newer reading.
+func (p *process) gone() string {
+	return fmt.Sprintf("%s process %d after it ended", p.role, p.pid)
+}
+
+func (p *process) unreadable(err error) string {
+	return fmt.Sprintf("%s process %d (%v)", p.role, p.pid, err)
 }

@@ -4,7 +4,6 @@ package observe
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/shirou/gopsutil/v4/cpu"
@@ -34,9 +33,9 @@ func (p *process) update() {
 	}
 	switch {
 	case errors.Is(err, goprocess.ErrorProcessNotRunning):
-		p.missing = gone(p.pid)
+		p.missing = p.gone()
 	case err != nil:
-		p.missing = fmt.Sprintf("broker process %d (%v)", p.pid, err)
+		p.missing = p.unreadable(err)
 	}
 }
 
@@ -105,3 +104,7 @@ func FreeMemory() int64 {
 // pressure and contextSwitches are Linux's.
 func pressure(string) float64 { return unknown }
 func contextSwitches() int64  { return unknown }
+
+// children and threads are Linux's.
+func children(int) []int   { return nil }
+func threads(int) []thread { return nil }

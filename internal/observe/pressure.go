@@ -14,6 +14,25 @@ type Surroundings struct {
 	// counts those of the host; -1 where the system does not tell.
 	cpu, io, memory float64
 	contextSwitches int64
+	// own is the CPU time of this process where it is not the client, in seconds; 0
+	// where it is, -1 where it is not known.
+	own    float64
+	client int // as in Reading
+}
+
+// Around is like the function of this name. It also notes what this process uses
+// beside a client that is another one: it waits, counts and prints for it, and that
+// is no foreign work.
+func (w *Watch) Around() Surroundings {
+	s := Around()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.client != nil {
+		var missing []string
+		s.own, _ = self(&missing)
+		s.client = w.client.first.pid
+	}
+	return s
 }
 
 // Around reads the surroundings now.
@@ -40,12 +59,21 @@ func Conditions(u result.Usage, brokersKnown bool, from, to Surroundings) result
 		c.Steal = u.StealCPU / (float64(u.CPUs) * u.Wall.Seconds())
 	}
 	if brokersKnown && u.HostCPU >= 0 && u.ClientCPU >= 0 && u.Wall > 0 {
-		c.Foreign = max(0, u.HostCPU-u.ClientCPU-max(0, u.BrokerCPU)) / u.Wall.Seconds()
+		c.Foreign = max(0, (u.HostCPU-u.ClientCPU-max(0, u.BrokerCPU))/u.Wall.Seconds()-own(from, to))
 	}
 	if from.contextSwitches >= 0 && to.contextSwitches >= 0 {
 		c.ContextSwitches = to.contextSwitches - from.contextSwitches
 	}
 	return c
+}
+
+// own is how many processors this process kept busy beside another that is the client.
+func own(from, to Surroundings) float64 {
+	used := used(from.own, to.own)
+	if from.client != to.client || used < 0 || !to.at.After(from.at) {
+		return 0
+	}
+	return used / to.at.Sub(from.at).Seconds()
 }
 
 func share(from, to float64, wall time.Duration) float64 {

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -16,9 +17,20 @@ import (
 
 const burnVariable = "REDLINE_TEST_BURN"
 
-// TestMain makes the test binary a broker that burns CPU when it is told to, says
-// so, and waits until its standard input ends.
+// TestMain makes the test binary a broker or a client that burns CPU when it is told to,
+// says so, and waits until its standard input ends. When the variable says "child" a
+// child of it does so.
 func TestMain(m *testing.M) {
+	if os.Getenv(burnVariable) == "child" {
+		cmd := exec.CommandContext(context.Background(), os.Args[0], "-test.run=^$")
+		cmd.Env = append(os.Environ(), burnVariable+"=1")
+		cmd.Stdin, cmd.Stdout = os.Stdin, os.Stdout
+		if err := cmd.Run(); err != nil {
+			os.Exit(1)
+		}
+		fmt.Fprintln(os.Stdout, "reaped")
+		time.Sleep(time.Minute) // until it is killed
+	}
 	if os.Getenv(burnVariable) != "" {
 		if _, err := os.Stdin.Read(make([]byte, 1)); err != nil {
 			return
@@ -51,8 +63,13 @@ type child struct {
 
 func startChild(t *testing.T) *child {
 	t.Helper()
+	return startAs(t, "1")
+}
+
+func startAs(t *testing.T, what string) *child {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^$")
-	cmd.Env = append(os.Environ(), burnVariable+"=1", "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), burnVariable+"="+what, "GOMAXPROCS=1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +129,7 @@ func TestABrokersCPUIsCountedAndKeptAfterItsEnd(t *testing.T) {
 }
 
 func TestAnotherProcessWithTheSameIDIsNotTheBroker(t *testing.T) {
-	p := process{pid: os.Getpid(), started: 1, cpu: 7}
+	p := process{role: "broker", pid: os.Getpid(), started: 1, cpu: 7}
 	p.update()
 	if p.cpu != 7 || p.missing == "" {
 		t.Errorf("took over a stranger: %+v", p)
@@ -130,6 +147,7 @@ func TestABrokerThatNeverWasIsMissingAndUnknown(t *testing.T) {
 }
 
 func TestTheClientsCPUAndGCShareAreOfThisProcess(t *testing.T) {
+	collect(1) // what other tests left, so that it is not collected in the quiet part
 	a := Begin(nil)
 	burn(60 * time.Millisecond)
 	quiet := a.Usage()
@@ -181,7 +199,7 @@ func TestStatLinesAreReadWhateverTheProgramIsCalled(t *testing.T) {
 	rest := " S 1 2 3 0 -1 4194304 101 0 0 0 150 50 900 900 20 0 1 0 67762 3133440 416 18446744073709551615"
 	for _, name := range []string{"java", "a b", "x) R 1 1 1 (y", "(", ")", "\n", "9 9 9"} {
 		got, err := parseStat([]byte("42 (" + name + ")" + rest))
-		if err != nil || got != (stat{cpu: 2, started: 67762}) {
+		if err != nil || got != (stat{name: name, parent: 1, cpu: 2, reaped: 18, started: 67762}) {
 			t.Errorf("name %q: %+v, %v", name, got, err)
 		}
 	}

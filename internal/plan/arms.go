@@ -176,11 +176,13 @@ func (q *Question) arm(workload string, values []value, sides sides) result.Arm 
 	arm.Published = q.publishedFor(workload, values)
 	if arm.Command = q.programs[arm.Client]; arm.Command != "" {
 		arm.Profile = ownProfile
-		for name := range arm.Values {
-			if name == profileAxis {
-				arm.Values[name] = ownProfile
-			}
+		if _, varies := arm.Values[profileAxis]; varies {
+			arm.Values[profileAxis] = ownProfile
 		}
+	}
+	if strings.HasPrefix(arm.Client, rungPrefix) {
+		arm.Profile = "" // a rung has none
+		delete(arm.Values, profileAxis)
 	}
 	return arm
 }

@@ -100,7 +100,7 @@ func TestRungsStayWhenClientsAreChosen(t *testing.T) {
 	if err := q.Clients([]string{"lame"}, []Program{{"mine", "./mine"}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(result.Labels(plan(t, q, Want{}).Arms), ", "); got != "rung:fetch tuned, lame tuned, mine own" {
+	if got := strings.Join(result.Labels(plan(t, q, Want{}).Arms), ", "); got != "rung:fetch, lame tuned, mine own" {
 		t.Error(got)
 	}
 }

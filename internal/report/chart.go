@@ -103,7 +103,7 @@ func axesOf(p result.Plan, rows []row) []axis {
 }
 
 // zipped makes one axis of those that were varied together: "4" where all of
-// them are 4, else "franz · tuned".
+// them are 4, else "franz, tuned".
 func zipped(all []axis, rows []row) axis {
 	joined := func(r row, sep string) string {
 		var values []string
@@ -122,10 +122,10 @@ func zipped(all []axis, rows []row) axis {
 	sep := " = "
 	for _, r := range rows {
 		if strings.Contains(joined(r, "\x00"), "\x00") {
-			sep = " · "
+			sep = ", "
 		}
 	}
-	return axis{strings.Join(names, sep), names, func(r row) string { return joined(r, " · ") }}
+	return axis{strings.Join(names, sep), names, func(r row) string { return joined(r, ", ") }}
 }
 
 func newChart(rows []row, a axis, others []axis) chart {
@@ -160,7 +160,11 @@ func newChart(rows []row, a axis, others []axis) chart {
 func seriesName(r row, others []axis) string {
 	var parts []string
 	for _, a := range others {
-		parts = append(parts, a.name+"="+a.of(r))
+		if a.name == "client" || a.name == "profile" { // their values name themselves
+			parts = append(parts, a.of(r))
+		} else {
+			parts = append(parts, a.name+"="+a.of(r))
+		}
 	}
 	return strings.Join(parts, " ")
 }

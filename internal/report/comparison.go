@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"redline/result"
 )
@@ -29,34 +30,105 @@ func ComparisonTable(all []result.Comparison) Table {
 
 func comparisons(w io.Writer, all []result.Comparison) {
 	for _, group := range together(all) {
-		first := group[0]
-		paragraph(w, "COMPARED", fmt.Sprintf("%s, with %s (%s)", first.Measure, first.B, basis(group)))
+		paragraph(w, "COMPARED", fmt.Sprintf("%s, %s (%s)", group.measure, group.with, basis(group.all)))
 		columns := []column{{}, {left: true}, {left: true}, {left: true}}
-		for _, c := range group {
-			cells := []string{"  " + c.A, verdict(c), change(c), chance(c)}
-			for i := range columns {
-				columns[i].cells = append(columns[i].cells, cells[i])
-			}
+		for _, c := range group.all {
+			fill(columns, "  "+group.name(c.A, c), verdict(c), change(c), chance(c))
 		}
+		columns[0].fold = max(nameWidth, width-besides(columns))
 		writeTable(w, columns)
 	}
 }
 
-// together parts comparisons by the measure and by what they are compared with.
-func together(all []result.Comparison) [][]result.Comparison {
+// besides is how many columns of a terminal stand beside the names.
+func besides(columns []column) int {
+	n := 0
+	for _, c := range columns[1:] {
+		n += 2 + c.width()
+	}
+	return n
+}
+
+// compared are comparisons that one table shows.
+type compared struct {
+	measure string
+	// with says what they are compared with: "with none", or what each has of its own,
+	// "each with defaults, all else the same".
+	with string
+	// each says that with does not tell what a line is compared with, so that the line has
+	// to.
+	each bool
+	all  []result.Comparison
+}
+
+// name is that of a line, whose arm is known as a.
+func (g compared) name(a string, c result.Comparison) string {
+	if g.each {
+		return a + " with " + c.B
+	}
+	return a
+}
+
+// together parts comparisons by their measure, and by what they are compared with
+// unless each is with another.
+func together(all []result.Comparison) []compared {
+	var groups []compared
+	for _, ofMeasure := range partBy(all, func(c result.Comparison) string { return c.Measure }) {
+		measure, byB := ofMeasure[0].Measure, partBy(ofMeasure, func(c result.Comparison) string { return c.B })
+		but := opponent(ofMeasure)
+		switch {
+		case len(byB) > 1 && but != "":
+			groups = append(groups, compared{measure: measure, with: "each with " + but + ", all else the same", all: ofMeasure})
+		case len(byB) > 1 && len(ofMeasure) < 2*len(byB):
+			groups = append(groups, compared{measure: measure, with: "each with another", each: true, all: ofMeasure})
+		default:
+			for _, group := range byB {
+				groups = append(groups, compared{measure: measure, with: "with " + group[0].B, all: group})
+			}
+		}
+	}
+	return groups
+}
+
+func partBy(all []result.Comparison, key func(result.Comparison) string) [][]result.Comparison {
 	var groups [][]result.Comparison
-	place := map[[2]string]int{}
+	place := map[string]int{}
 	for _, c := range all {
-		key := [2]string{c.Measure, c.B}
-		at, known := place[key]
+		at, known := place[key(c)]
 		if !known {
 			at = len(groups)
-			place[key] = at
+			place[key(c)] = at
 			groups = append(groups, nil)
 		}
 		groups[at] = append(groups[at], c)
 	}
 	return groups
+}
+
+// opponent is the one word that the labels of all that is compared with have in place
+// of another: "defaults". It is empty where there is no such word.
+func opponent(all []result.Comparison) string {
+	word := ""
+	for _, c := range all {
+		a, b := words(c.A), words(c.B)
+		if len(a) != len(b) {
+			return ""
+		}
+		for i := range a {
+			if a[i] == b[i] {
+				continue
+			}
+			if word != "" && word != b[i] {
+				return ""
+			}
+			word = b[i]
+		}
+	}
+	return word
+}
+
+func words(label string) []string {
+	return strings.FieldsFunc(label, func(r rune) bool { return r == ' ' || r == ',' })
 }
 
 // basis says what the ratios of some comparisons stand on.

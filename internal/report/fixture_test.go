@@ -20,6 +20,9 @@ var began = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 type invented struct {
 	rng    *rand.Rand
 	report result.ExperimentReport
+	// compared says which rows are held against the arm that their plan names; nil for
+	// each with the first.
+	compared func(result.Row) bool
 }
 
 func invent(name, question, answer string, rounds int, axes ...result.Axis) *invented {
@@ -28,7 +31,7 @@ func invent(name, question, answer string, rounds int, axes ...result.Axis) *inv
 		Kafka: "Apache Kafka 4.3.1", Nodes: 1, Storage: "disk (ext4)", ClusterID: "4L6g3nShT-eMCtK--X86sw",
 		Clients: map[string]string{"confluent": "confluent-kafka-go v2.11.1 (librdkafka 2.11.1)", "franz": "franz-go v1.22.3"},
 	}
-	return &invented{rand.New(rand.NewPCG(1, 2)), result.ExperimentReport{
+	return &invented{rng: rand.New(rand.NewPCG(1, 2)), report: result.ExperimentReport{
 		Header: result.Header{Schema: result.ExperimentSchema, Version: "0.2.0", Warnings: []string{}, Environment: environment},
 		Run:    "20261124-120000-" + name, Name: name, Question: question, Answer: answer,
 		Plan: result.Plan{
@@ -93,7 +96,44 @@ func (f *invented) settle(i int, clientCPU, brokerCPU float64) {
 	r.CPUsBusy = over(func(t result.RowTrial) float64 { return clientCPU + brokerCPU + 0.05 })
 }
 
-// done labels the rows, compares each with the first of its workload, and counts.
+// last is the row that was added last.
+func (f *invented) last() *result.Row { return &f.report.Rows[len(f.report.Rows)-1] }
+
+// cannot adds an arm that is not tried.
+func (f *invented) cannot(a result.Arm, why string) {
+	a.Cannot, a.Against = why, -1
+	f.report.Plan.Arms = append(f.report.Plan.Arms, a)
+	f.report.Rows = append(f.report.Rows, result.Row{Arm: a, InForce: map[string]string{}, Warnings: []string{}, Trials: []result.RowTrial{},
+		RecordsPerSecond: stats.Median(nil)})
+}
+
+// waiting fills in where the time of the last row went: fetches (or produce requests)
+// per second, the shares of the time of its connections, and its busiest thread.
+// Negative figures are not known.
+func (f *invented) waiting(perSecond float64, connections int64, waited, received, idle, thread float64) {
+	r := f.last()
+	wall := r.Usage.Wall.Seconds()
+	of := func(v, by float64) float64 {
+		if v < 0 {
+			return -1
+		}
+		return v * by
+	}
+	all := float64(connections) * wall
+	requests := int64(of(perSecond, wall))
+	r.Waiting = &result.Waiting{Requests: requests, Fetches: requests, Produces: -1, Connections: connections,
+		WaitedSeconds: of(waited, all), ReceivedSeconds: of(received, all), IdleSeconds: of(idle, all), BusiestThread: thread}
+	bytes := int64(r.MegabytesPerSecond.Median * 1.12e6 * wall)
+	r.Usage.GCShare, r.Usage.WireRead, r.Usage.WireWritten = 0.08, bytes, bytes/1000
+	if r.Workload == result.Produce {
+		r.Waiting.Fetches, r.Waiting.Produces = 0, requests
+		r.Waiting.Connections, r.Waiting.WaitedSeconds, r.Waiting.ReceivedSeconds, r.Waiting.IdleSeconds = -1, -1, -1, -1
+		r.Usage.WireRead, r.Usage.WireWritten = bytes/1000, bytes
+	}
+}
+
+// done labels the rows, compares each with the one that it is held against, else with
+// the first of its workload, and counts.
 func (f *invented) done() result.ExperimentReport {
 	r := &f.report
 	for i, label := range result.Labels(r.Plan.Arms) {
@@ -102,6 +142,13 @@ func (f *invented) done() result.ExperimentReport {
 	var p []float64
 	for _, rows := range byWorkload(r.Rows) {
 		for _, a := range rows[1:] {
+			if a.RecordsPerSecond.N == 0 || f.compared != nil && !f.compared(a.Row) {
+				continue
+			}
+			rows := rows
+			if f.compared != nil {
+				rows = []row{{r.Rows[a.Against], a.Against}}
+			}
 			ratio := stats.Paired(ratesOf(a.Row), ratesOf(rows[0].Row)).Ratio
 			r.Comparisons = append(r.Comparisons, result.Comparison{A: a.Label, B: rows[0].Label, ArmA: a.Index, ArmB: rows[0].Index,
 				Measure: a.Workload + ".records_per_second", Ratio: ratio, Paired: true, P: 0.002, Margin: 0.03})
@@ -114,6 +161,9 @@ func (f *invented) done() result.ExperimentReport {
 	}
 	for round := range r.Plan.Rounds {
 		for _, i := range f.rng.Perm(len(r.Rows)) {
+			if r.Rows[i].Cannot != "" {
+				continue
+			}
 			r.Plan.Trials = append(r.Plan.Trials, result.Planned{Arm: i, Round: round})
 		}
 	}

@@ -37,7 +37,7 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 // network, no other file, and no script but for its charts. An error is of
 // writing, or of figures that are no numbers.
 func HTML(w io.Writer, r result.ExperimentReport) error {
-	p, err := newPage(clean(r))
+	p, err := newPage(named(clean(r)))
 	if err != nil {
 		return err
 	}
@@ -99,8 +99,7 @@ func newPage(r result.ExperimentReport) (page, error) {
 	p.Name, p.Names = namesOfAll(r)
 	p.Comparisons, p.Latencies, p.Busy = comparisonsOf(r.Comparisons, p.Names), latencies(r.Rows, p.Names), busy(r.Rows, p.Names)
 	for _, rows := range byWorkload(r.Rows) {
-		p.Tables = append(p.Tables, newTable(r.Plan, rows))
-		p.Charts = append(p.Charts, charts(r, rows)...)
+		p.addRows(rows)
 	}
 	p.Data.Charts = p.Charts
 	for i, f := range r.Fit {
@@ -114,6 +113,22 @@ func newPage(r result.ExperimentReport) (page, error) {
 	}
 	p.addTrials()
 	return p, nil
+}
+
+// addRows fills what the page says of the rows of a workload: a ladder is its own chart.
+func (p *page) addRows(rows []row) {
+	table := newTable(p.Plan, rows)
+	if ladders := laddersOf(p.ExperimentReport, rows); ladders != nil {
+		for _, l := range ladders {
+			table.Ladders = append(table.Ladders, newPageLadder(l))
+		}
+	} else {
+		p.Charts = append(p.Charts, charts(p.ExperimentReport, rows)...)
+	}
+	if rows := waiting(rows); rows != nil {
+		table.Waiting = newPageWaiting(p.Plan, rows)
+	}
+	p.Tables = append(p.Tables, table)
 }
 
 // policy allows the page what stands in it, and nothing else.
@@ -169,6 +184,8 @@ type pageTable struct {
 	Heads    []string
 	Rows     []pageRow
 	Notes    []string
+	Ladders  []pageLadder // in place of the rows
+	Waiting  *pageWaiting // where the time goes; nil where that tells nothing
 }
 
 type pageRow struct {
@@ -178,7 +195,7 @@ type pageRow struct {
 }
 
 func newTable(p result.Plan, rows []row) pageTable {
-	t := pageTable{Workload: rows[0].Workload, Notes: append([]string{basisOf(rows)}, rowNotes(rows)...)}
+	t := pageTable{Workload: rows[0].Workload, Notes: append([]string{basisOf(rows)}, textsOf(notesOf(rows))...)}
 	head, cells := names(p, rows)
 	t.Name = head
 	shown := measures(rows)
@@ -189,7 +206,7 @@ func newTable(p result.Plan, rows []row) pageTable {
 		t.Heads = append(t.Heads, "published")
 	}
 	for i, r := range rows {
-		line := pageRow{Label: cells[i]}
+		line := pageRow{Label: marked(cells, rows)[i]}
 		for _, m := range shown {
 			line.Cells = append(line.Cells, newMeasured("row", r.Index, m.field, m.of(r.Row), m.kind))
 		}

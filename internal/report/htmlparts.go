@@ -49,9 +49,9 @@ func comparisonsOf(all []result.Comparison, names []string) []pageComparisons {
 		place[[3]string{c.Measure, c.A, c.B}] = i
 	}
 	for _, group := range together(all) {
-		g := pageComparisons{Measure: group[0].Measure, With: group[0].B, Basis: basis(group)}
-		for _, c := range group {
-			g.Lines = append(g.Lines, newComparison(place[[3]string{c.Measure, c.A, c.B}], c, names[c.ArmA]))
+		g := pageComparisons{Measure: group.measure, With: group.with, Basis: basis(group.all)}
+		for _, c := range group.all {
+			g.Lines = append(g.Lines, newComparison(place[[3]string{c.Measure, c.A, c.B}], c, group.name(names[c.ArmA], c)))
 		}
 		groups = append(groups, g)
 	}

@@ -11,14 +11,14 @@ import (
 // ExperimentMarkdown writes what an experiment found as Markdown that pastes
 // into a pull request.
 func ExperimentMarkdown(w io.Writer, r result.ExperimentReport) {
-	r = clean(r)
+	r = named(clean(r))
 	fmt.Fprintf(w, "### %s\n\n%s\n", escaped(r.Question), escaped(r.Answer))
 	if r.Error != nil {
 		fmt.Fprintf(w, "\n**Failed:** %s\n", escaped(*r.Error))
 	}
 	bullets(w, r.Warnings)
 	for _, rows := range byWorkload(r.Rows) {
-		rowMarkdown(w, r.Plan, rows)
+		rowsMarkdown(w, r, rows)
 	}
 	comparisonsMarkdown(w, r.Comparisons)
 	var found []string
@@ -42,12 +42,27 @@ func ComparisonsMarkdown(w io.Writer, all []result.Comparison, warnings []string
 	bullets(w, clean(warnings))
 }
 
+// rowsMarkdown writes what the arms of a workload came to.
+func rowsMarkdown(w io.Writer, r result.ExperimentReport, rows []row) {
+	if ladders := laddersOf(r, rows); ladders != nil {
+		for _, l := range ladders {
+			ladderMarkdown(w, l)
+		}
+	} else {
+		rowMarkdown(w, r.Plan, rows)
+	}
+	bullets(w, append([]string{basisOf(rows)}, textsOf(notesOf(rows))...))
+	if rows := waiting(rows); rows != nil {
+		waitingMarkdown(w, r.Plan, rows)
+	}
+}
+
 func rowMarkdown(w io.Writer, p result.Plan, rows []row) {
 	shown := measures(rows)
 	head, cells := names(p, rows)
 	heads := []string{rows[0].Workload + ": " + head}
 	for i, m := range shown {
-		heads = append(heads, strings.ReplaceAll(strings.Replace(m.head, "\n/", "/", 1), "\n", " "))
+		heads = append(heads, oneLine(m.head))
 		if i == 0 {
 			heads = append(heads, "interval")
 		}
@@ -57,11 +72,11 @@ func rowMarkdown(w io.Writer, p result.Plan, rows []row) {
 	}
 	lines := make([][]string, len(rows))
 	for i, r := range rows {
-		line := []string{cells[i]}
+		line := []string{marked(cells, rows)[i]}
 		for j, m := range shown {
 			line = append(line, median(m.of(r.Row), m.kind))
 			if j == 0 {
-				line = append(line, interval(m.of(r.Row), m.kind))
+				line = append(line, spanOf(r.Row))
 			}
 		}
 		if hasPublished(rows) {
@@ -70,18 +85,47 @@ func rowMarkdown(w io.Writer, p result.Plan, rows []row) {
 		lines[i] = line
 	}
 	markdownTable(w, heads, lines, 1)
-	bullets(w, append([]string{basisOf(rows)}, rowNotes(rows)...))
+}
+
+func ladderMarkdown(w io.Writer, l ladder) {
+	heads := []string{l.head, "records/s", "interval", "MB/s", "client CPU ns/record", "broker CPU ns/record", "of the first rung", "interval", ""}
+	var lines [][]string
+	for _, r := range l.all() {
+		lines = append(lines, []string{marked([]string{r.name}, []row{r.row})[0], median(r.RecordsPerSecond, rate), spanOf(r.Row),
+			median(r.MegabytesPerSecond, plain), median(r.CPUNsPerRecord, plain), r.brokerNs(), r.ofFirst(), r.span(), r.picture()})
+	}
+	align := []bool{false, true, true, true, true, true, true, true, false}
+	fmt.Fprintln(w)
+	writeMarkdown(w, heads, lines, align)
+}
+
+// waitingMarkdown writes where the time of the rows' clients went.
+func waitingMarkdown(w io.Writer, p result.Plan, rows []row) {
+	_, cells := workers(p, rows)
+	heads := []string{"where the time goes: " + rows[0].Workload}
+	lines := make([][]string, len(rows))
+	for i := range rows {
+		lines[i] = []string{cells[i]}
+	}
+	for _, reading := range readingsOf(rows) {
+		heads = append(heads, reading.long)
+		for i, r := range rows {
+			lines[i] = append(lines[i], reading.cell(r, 3))
+		}
+	}
+	markdownTable(w, heads, lines, 1)
+	bullets(w, []string{aboutTime(rows)})
 }
 
 func comparisonsMarkdown(w io.Writer, all []result.Comparison) {
 	for _, group := range together(all) {
-		heads := []string{group[0].Measure, "verdict", "with " + group[0].B, "after Holm"}
-		lines := make([][]string, len(group))
-		for i, c := range group {
-			lines[i] = []string{c.A, verdict(c), change(c), chance(c)}
+		heads := []string{group.measure, "verdict", group.with, "after Holm"}
+		lines := make([][]string, len(group.all))
+		for i, c := range group.all {
+			lines[i] = []string{group.name(c.A, c), verdict(c), change(c), chance(c)}
 		}
 		markdownTable(w, heads, lines, len(heads))
-		bullets(w, []string{basis(group)})
+		bullets(w, []string{basis(group.all)})
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,14 +33,42 @@ func ExperimentPlan(w io.Writer, p result.Plan) {
 	for _, threshold := range p.Thresholds {
 		paragraph(w, "GATE", threshold)
 	}
+	arms := byWorkload(armsOf(p))
+	for _, rows := range arms {
+		for _, text := range slices.Concat(lighterNotes(rows), cannotNotes(rows)) {
+			if text = strings.TrimPrefix(text, "* "); len(arms) > 1 {
+				text = rows[0].Workload + ": " + text
+			}
+			paragraph(w, "note", text)
+		}
+	}
 	for _, note := range p.Notes {
 		paragraph(w, "note", note)
 	}
 }
 
 func planned(p result.Plan) string {
-	return fmt.Sprintf("%d setting%s, %d trial%s, on %s, seed %d; a difference within %s %% counts as none",
-		len(p.Arms), plural(len(p.Arms)), len(p.Trials), plural(len(p.Trials)), p.Kafka, p.Seed, brief(100*p.Margin, 2))
+	tried := fmt.Sprintf("%d setting%s", len(p.Arms), plural(len(p.Arms)))
+	if n := len(cannotOf(p)); n > 0 {
+		tried += fmt.Sprintf(" (%d cannot be tried)", n)
+	}
+	return fmt.Sprintf("%s, %d trial%s, on %s, seed %d; a difference within %s %% counts as none",
+		tried, len(p.Trials), plural(len(p.Trials)), p.Kafka, p.Seed, brief(100*p.Margin, 2))
+}
+
+// armsOf are the arms of a plan as rows, named as the report will name them.
+func armsOf(p result.Plan) []result.Row {
+	labels := result.Labels(p.Arms)
+	rows := make([]result.Row, len(p.Arms))
+	for i, arm := range p.Arms {
+		rows[i] = result.Row{Arm: arm, Label: labels[i]}
+	}
+	return named(result.ExperimentReport{Plan: p, Rows: rows}).Rows
+}
+
+// cannotOf are the arms that are not tried.
+func cannotOf(p result.Plan) []result.Arm {
+	return slices.DeleteFunc(slices.Clone(p.Arms), func(a result.Arm) bool { return a.Cannot == "" })
 }
 
 func duration(seconds float64) string {
@@ -81,12 +110,12 @@ const (
 
 // order writes in which order the arms of the first rounds are tried.
 func order(w io.Writer, p result.Plan) {
-	names := result.Labels(p.Arms)
+	arms := armsOf(p)
 	labels := map[int][]string{}
 	for _, t := range p.Trials {
 		name := "what comes out best"
 		if isArm(p, t.Arm) {
-			name = names[t.Arm]
+			name = shortened(arms[t.Arm].Label, arms[t.Arm].Arm)
 		}
 		labels[t.Round] = append(labels[t.Round], name)
 	}

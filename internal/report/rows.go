@@ -2,7 +2,6 @@ package report
 
 import (
 	"strconv"
-	"strings"
 
 	"redline/internal/term"
 	"redline/result"
@@ -41,40 +40,6 @@ func measures(rows []row) []measure {
 		}
 	}
 	return all
-}
-
-// names tell the rows of a table apart: by the values of what varies, when that is
-// one thing, or else by their labels.
-func names(p result.Plan, rows []row) (head string, cells []string) {
-	head, of := "setting", func(r row) string { return strings.TrimPrefix(r.Label, r.Workload+" ") }
-	if axes := axesOf(p, rows); len(axes) == 1 {
-		head, of = axes[0].name, axes[0].of
-	}
-	for _, r := range rows {
-		cells = append(cells, of(r))
-	}
-	return head, cells
-}
-
-// namesOfAll tell all rows of a report apart, by their index.
-func namesOfAll(r result.ExperimentReport) (head string, all []string) {
-	groups := byWorkload(r.Rows)
-	all = make([]string, len(r.Rows))
-	for i, rows := range groups {
-		of, cells := names(r.Plan, rows)
-		if i == 0 {
-			head = of
-		} else if of != head {
-			head = "setting"
-		}
-		for j, row := range rows {
-			all[row.Index] = cells[j]
-			if len(groups) > 1 {
-				all[row.Index] = row.Workload + " " + cells[j]
-			}
-		}
-	}
-	return head, all
 }
 
 func varies(rows []row, of func(row) string) bool {

@@ -17,6 +17,7 @@ const width = 80
 type column struct {
 	head  string // a line break parts it
 	left  bool
+	fold  int // where the names of rows are folded; 0 is nameWidth
 	cells []string
 }
 
@@ -28,7 +29,7 @@ const nameWidth = 28
 func writeTable(w io.Writer, columns []column) {
 	names := columns[0]
 	for rest := columns[1:]; len(rest) > 0; {
-		used, n := min(nameWidth, names.width()), 0
+		used, n := names.nameWidth(), 0
 		for n < len(rest) && (n == 0 || used+2+rest[n].width() <= width) {
 			used += 2 + rest[n].width()
 			n++
@@ -44,6 +45,16 @@ func (c column) width() int {
 		widest = max(widest, utf8.RuneCountInString(line))
 	}
 	return widest
+}
+
+// nameWidth is the width of names, folded.
+func (c column) nameWidth() int { return min(c.folded(), c.width()) }
+
+func (c column) folded() int {
+	if c.fold > 0 {
+		return c.fold
+	}
+	return nameWidth
 }
 
 func writeBlock(w io.Writer, names column, columns []column) {
@@ -63,7 +74,7 @@ func writeBlock(w io.Writer, names column, columns []column) {
 		for j, c := range columns {
 			cells[j] = c.cells[i]
 		}
-		for j, part := range term.Fold(name, nameWidth) {
+		for j, part := range term.Fold(name, names.folded()) {
 			if j > 0 {
 				clear(cells)
 			}
@@ -82,7 +93,7 @@ func (c column) headLine(i, tall int) string {
 }
 
 func writeLine(w io.Writer, name string, names column, cells []string, columns []column) {
-	line := pad(name, min(nameWidth, names.width()), true)
+	line := pad(name, names.nameWidth(), true)
 	for i, c := range columns {
 		line += "  " + pad(cells[i], c.width(), c.left)
 	}

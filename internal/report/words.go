@@ -116,60 +116,6 @@ func quoted(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// about are the warnings that belong to the rows of a table: those of each row
-// and of its rate, and what went wrong in it. What several rows have is said once.
-func about(rows []row) []string {
-	var texts []string
-	of := map[string][]string{}
-	for _, r := range rows {
-		for _, warning := range slices.Concat(r.Warnings, r.RecordsPerSecond.Warnings, wrongs(r.Row)) {
-			if len(of[warning]) == 0 {
-				texts = append(texts, warning)
-			}
-			if !slices.Contains(of[warning], r.Label) {
-				of[warning] = append(of[warning], r.Label)
-			}
-		}
-	}
-	all := make([]string, len(texts))
-	for i, text := range texts {
-		who := strings.Join(of[text], "; ")
-		if len(rows) > 1 && len(of[text]) == len(rows) {
-			who = "each"
-		}
-		all[i] = who + ": " + text
-	}
-	return all
-}
-
-// wrongs counts what was lost, duplicated, or went wrong in the trials of a row.
-func wrongs(r result.Row) []string {
-	var parts []string
-	for _, count := range []struct {
-		n    int64
-		name string
-	}{{r.Lost, "lost"}, {r.Duplicated, "duplicated"}, {r.Errors, "errors of the client"}} {
-		if count.n != 0 {
-			parts = append(parts, term.Count(count.n)+" "+count.name)
-		}
-	}
-	if len(parts) == 0 {
-		return nil
-	}
-	return []string{strings.Join(parts, ", ")}
-}
-
-// figuresFrom says where published figures come from, each source once.
-func figuresFrom(rows []row) string {
-	var sources []string
-	for _, r := range rows {
-		if r.Published != nil && !slices.Contains(sources, r.Published.Source) {
-			sources = append(sources, r.Published.Source)
-		}
-	}
-	return strings.Join(sources, "; ")
-}
-
 // asked is a setting of a plan: one value, or all that vary.
 type asked struct{ Name, Value string }
 
@@ -188,7 +134,7 @@ func settingsOf(p result.Plan) []asked {
 		}
 	}
 	say("workload", func(a result.Arm) string { return a.Workload })
-	say("client", func(a result.Arm) string { return strings.TrimSpace(a.Client + " " + a.Profile) })
+	say("client", programOf)
 	say("instances", func(a result.Arm) string { return strconv.Itoa(a.Setting.Instances) })
 	say("partitions", func(a result.Arm) string { return strconv.Itoa(a.Setting.Partitions) })
 	say("record size", func(a result.Arm) string { return strconv.Itoa(a.Setting.RecordBytes) + " B" })
@@ -196,6 +142,12 @@ func settingsOf(p result.Plan) []asked {
 	say("keys", func(a result.Arm) string { return a.Setting.Keys })
 	say("compression", func(a result.Arm) string { return a.Setting.Compression })
 	say("acks", func(a result.Arm) string { return a.Setting.Acks })
+	say("rate", func(a result.Arm) string {
+		if a.Setting.Rate == 0 {
+			return ""
+		}
+		return term.Rate(a.Setting.Rate) + " records/s offered"
+	})
 	say("handler", func(a result.Arm) string { return a.Setting.Handler })
 	say("nodes", func(a result.Arm) string {
 		if a.Setting.Nodes == 0 {
@@ -221,6 +173,18 @@ func settingsOf(p result.Plan) []asked {
 		}
 	}
 	return all
+}
+
+// programOf names the client of an arm with its profile, or with its command where it
+// is a program of the reader's.
+func programOf(a result.Arm) string {
+	switch {
+	case a.Command != "":
+		return a.Client + " (" + a.Command + ")"
+	case a.Adds != "":
+		return a.Client
+	}
+	return strings.TrimSpace(a.Client + " " + a.Profile)
 }
 
 func keysOf(arms []result.Arm, of func(result.Setting) map[string]string) []string {

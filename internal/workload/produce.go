@@ -68,8 +68,13 @@ func Promised(library client.Library, profile client.Profile, properties map[str
 	// franz-go is idempotent unless told otherwise; librdkafka is where our tuned
 	// profile makes it so.
 	idempotent, set := properties["enable.idempotence"]
-	byItself := library.Name() == "franz" || profile == client.Tuned
+	byItself := library.Name() == "franz" || profile == client.Tuned && canBeIdempotent(library, profile)
 	return audit.AcksAll, idempotent == "true" || !set && byItself
+}
+
+func canBeIdempotent(library client.Library, profile client.Profile) bool {
+	asked := map[string]string{"enable.idempotence": "true"}
+	return library.CheckProducer(client.Options{Profile: profile, Properties: asked}) == nil
 }
 
 // Acks is what was acknowledged over some part of a run.
@@ -224,6 +229,12 @@ func (p *Producing) FirstError() error {
 // Latency is the distribution so far.
 func (p *Producing) Latency() *latency.Histogram {
 	return p.merge(func(t *thread) *latency.Recorder { return &t.latency })
+}
+
+// Lag is the distribution so far of how late records were sent, after they were due, in
+// an open loop; each record sent is in it.
+func (p *Producing) Lag() *latency.Histogram {
+	return p.merge(func(t *thread) *latency.Recorder { return &t.lag })
 }
 
 func (p *Producing) merge(of func(*thread) *latency.Recorder) *latency.Histogram {

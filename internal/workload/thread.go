@@ -41,7 +41,8 @@ type thread struct {
 	sent, answered atomic.Int64
 
 	latency, steady latency.Recorder
-	warmup          int64 // this thread's share of Produce.Warmup
+	lag             latency.Recorder // from due to sent, in an open loop
+	warmup          int64            // this thread's share of Produce.Warmup
 
 	// pending belongs to the producer's acknowledging goroutine, which publishes
 	// it under mu: a lock and a clock for each record would cost more than all
@@ -115,8 +116,12 @@ func (t *thread) send() error {
 		}
 		now := t.producing.clock.now()
 		for i := range n {
-			if err := t.one(t.due(began, sent+i, now)); err != nil {
+			due := t.due(began, sent+i, now)
+			if err := t.one(due); err != nil {
 				return err
+			}
+			if t.producing.spec.Pace != nil {
+				t.lag.Observe(time.Duration(now - due))
 			}
 		}
 		sent += n

@@ -21,8 +21,9 @@ import (
 // (500 by default), since a rewind waits for it; isolation.level, whose
 // default differs from every other client's; topic.metadata.propagation.max.ms
 // of 2000 (30000 by default), so that an unknown topic is said within 10 s; no
-// log lines on the terminal; and statistics.interval.ms of 1000 when bytes on
-// the wire are to be counted, which are then up to a second old.
+// log lines on the terminal; and statistics.interval.ms of 100 when what goes over
+// the wire is to be counted, which is then up to that old: a tenth of a second of
+// which the statistics take 0.15 ms of CPU time.
 var Library client.Library = library{}
 
 type library struct{}
@@ -57,7 +58,7 @@ func needed(o client.Options) map[string]string {
 		"topic.metadata.propagation.max.ms": "2000",
 	}
 	if o.Wire != nil {
-		set["statistics.interval.ms"] = "1000"
+		set["statistics.interval.ms"] = "100"
 	}
 	return set
 }

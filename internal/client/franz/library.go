@@ -64,12 +64,10 @@ func (d *draft) connect(o client.Options, watch *watch, base context.Context, mi
 		kgo.DisableClientMetrics(),
 		kgo.WithHooks(watch),
 	}
-	if o.Wire != nil {
-		opts = append(opts, kgo.WithHooks(wire{o.Wire}))
-	}
 	opts = append(opts, o.Security.FranzOptions(dialTimeout)...)
-	if d.readBuffer > 0 || d.writeBuffer > 0 {
-		opts = append(opts, kgo.Dialer(d.dialer(o.Security)))
+	opts = append(opts, kgo.Dialer(d.dialer(o.Security, o.Wire)))
+	if o.Wire != nil {
+		opts = append(opts, kgo.WithHooks(throttled{o.Wire}))
 	}
 	opts = append(opts, mine...)
 	opts = append(opts, d.opts...)
@@ -80,8 +78,9 @@ func (d *draft) connect(o client.Options, watch *watch, base context.Context, mi
 	return cl, nil
 }
 
-// dialer opens connections with the socket buffers asked for.
-func (d *draft) dialer(how security.Security) func(context.Context, string, string) (net.Conn, error) {
+// dialer opens connections with the socket buffers asked for, whose bytes are counted
+// on the plain side of TLS.
+func (d *draft) dialer(how security.Security, wire *client.Wire) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, _, address string) (net.Conn, error) {
 		conn, err := how.Dial(ctx, address, dialTimeout)
 		if err != nil {
@@ -91,7 +90,7 @@ func (d *draft) dialer(how security.Security) func(context.Context, string, stri
 			conn.Close()
 			return nil, fmt.Errorf("cannot set the socket buffers: %w", err)
 		}
-		return conn, nil
+		return wire.Wrap(conn), nil
 	}
 }
 

@@ -77,9 +77,9 @@ type ours struct {
 	sum byte
 }
 
-func newOurs(t testing.TB, address string) *ours {
+func newOurs(t testing.TB, address string, wire *client.Wire) *ours {
 	t.Helper()
-	c, err := Library.Consumer(client.ConsumeOptions{Options: client.Options{Brokers: []string{address}}, Topic: "topic", Assign: eight()})
+	c, err := Library.Consumer(client.ConsumeOptions{Options: client.Options{Brokers: []string{address}, Wire: wire}, Topic: "topic", Assign: eight()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,35 +100,55 @@ func (o *ours) read(ctx context.Context, records int) error {
 	return ctx.Err()
 }
 
-// BenchmarkAgainstBareLoop reads 500,000 records with each in turn and reports
-// the median ratio of their times, which is what the interface costs.
-func BenchmarkAgainstBareLoop(b *testing.B) {
-	address := synthetic(b, hundredBytes())
-	bare, ours := newBare(b, address), newOurs(b, address)
-	defer bare.kgo.Close()
-	defer func() { _ = ours.Close(b.Context()) }()
-	const records = 500_000
+// half a million records are read in one go.
+const goes = 500_000
+
+func (o *ours) goes(b *testing.B) func() {
+	b.Helper()
+	return func() {
+		if err := o.read(b.Context(), goes); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+// compared does both in turn, in both orders, and reports the median ratio of their
+// times.
+func compared(b *testing.B, unit string, base, other func()) {
+	b.Helper()
 	var ratios []float64
 	timed := func(read func()) float64 {
 		began := time.Now()
 		read()
 		return time.Since(began).Seconds()
 	}
-	a := func() { bare.read(b.Context(), records) }
-	z := func() {
-		if err := ours.read(b.Context(), records); err != nil {
-			b.Error(err)
-		}
-	}
-	a()
-	z()
+	base()
+	other()
 	for b.Loop() {
-		first, second := timed(a), timed(z)
-		third, fourth := timed(z), timed(a) // in both orders
+		first, second := timed(base), timed(other)
+		third, fourth := timed(other), timed(base)
 		ratios = append(ratios, (second+third)/(first+fourth))
 	}
 	sort.Float64s(ratios)
-	b.ReportMetric(ratios[len(ratios)/2], "times-the-bare-loop")
+	b.ReportMetric(ratios[len(ratios)/2], unit)
+}
+
+// BenchmarkAgainstBareLoop is what the interface costs, counting on the wire included.
+func BenchmarkAgainstBareLoop(b *testing.B) {
+	address := synthetic(b, hundredBytes())
+	bare, ours := newBare(b, address), newOurs(b, address, &client.Wire{})
+	defer bare.kgo.Close()
+	defer func() { _ = ours.Close(b.Context()) }()
+	compared(b, "times-the-bare-loop", func() { bare.read(b.Context(), goes) }, ours.goes(b))
+}
+
+// BenchmarkCounting is what counting on the wire costs alone.
+func BenchmarkCounting(b *testing.B) {
+	address := synthetic(b, hundredBytes())
+	without, with := newOurs(b, address, nil), newOurs(b, address, &client.Wire{})
+	defer func() { _ = without.Close(b.Context()) }()
+	defer func() { _ = with.Close(b.Context()) }()
+	compared(b, "times-without", without.goes(b), with.goes(b))
 }
 
 // allocated is the heap objects and bytes made per record by f.
@@ -143,7 +163,7 @@ func allocated(records int, f func()) (objects, bytes float64) {
 // The broker runs in the same process and its objects are counted too, so the
 // bound is on objects, of which a batch of 1000 costs either side a few.
 func TestConsumingAllocatesNothingPerRecord(t *testing.T) {
-	o := newOurs(t, synthetic(t, hundredBytes()))
+	o := newOurs(t, synthetic(t, hundredBytes()), nil)
 	defer func() { _ = o.Close(t.Context()) }()
 	const records = 500_000
 	read := func() {

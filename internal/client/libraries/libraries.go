@@ -11,15 +11,18 @@ import (
 
 	"redline/internal/client"
 	"redline/internal/client/franz"
+	"redline/internal/client/java"
 	"redline/internal/client/null"
+	"redline/internal/client/sarama"
+	"redline/internal/client/segmentio"
 )
 
 // always are the libraries that need Go alone; withC adds the others.
-var always = []client.Library{franz.Library, null.Library}
+var always = []client.Library{franz.Library, sarama.Library, segmentio.Library, null.Library}
 
 // External gives the client of that name that works in a process of its own.
 func External(name string) (client.External, bool) {
-	for _, external := range []client.External{} {
+	for _, external := range []client.External{java.Tools, java.Share} {
 		if external.Name() == name {
 			return external, true
 		}

@@ -1,0 +1,8 @@
+package exec
+
+import "syscall"
+
+// childAttributes: own process group, and SIGKILL when the thread that started it ends.
+func childAttributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}

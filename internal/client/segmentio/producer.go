@@ -1,0 +1,511 @@
+package segmentio
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"redline/internal/client"
+	"redline/internal/cluster"
+)
+
+// slot holds one record from Record to its acknowledgement.
+type slot struct {
+	record client.Record
+	own    []byte // RecordSize bytes
+	next   *slot  // of those that are free
+	queued bool   // its acknowledgement is owed
+}
+
+const (
+	// slotsAtOnce are made together, so that few objects are made.
+	slotsAtOnce = 256
+	// writeMost bounds the records given to the Writer in one call: enough that what
+	// a call costs does not count, few enough that the Writer can begin to send.
+	writeMost = 256
+	// gatherFor bounds how long the first record that follows a pause waits for
+	// others. It is a fifth of the linger at most.
+	gatherFor = time.Millisecond
+	// retryPause is the wait after a call that the Writer could do nothing with.
+	retryPause = 100 * time.Millisecond
+)
+
+type producer struct {
+	writer      *kafka.Writer
+	transport   *kafka.Transport
+	connections *connections
+	draft       *draft
+	topic       string
+	size        int
+	acked       func(*client.Record, error)
+	watch       *watch
+	base        context.Context // ends with Close
+	end         context.CancelFunc
+	written     chan struct{} // closed when write has returned
+	dead        atomic.Pointer[error]
+
+	free   *slot    // the sender's
+	blocks [][]slot // all, the sender's too
+
+	mu       sync.Mutex
+	returned *slot
+	wake     chan struct{} // write has something to look at
+
+	// The sender gives the Writer what is pending, many records at a time, as long as
+	// that takes no waiting (direct); write gives it what is left over, and all of it
+	// while the Writer has no metadata. giving is held by who gives.
+	giving  sync.Mutex
+	pending []kafka.Message
+	direct  bool
+	given   int64 // times that the sender gave
+	looking bool  // write was woken and has not looked yet
+
+	// What is under way: the sender counts up what it sent, acknowledgements what
+	// became of it.
+	sent, sentBytes       int64
+	settled, settledBytes atomic.Int64
+	waiting               atomic.Bool   // the sender waits for room, or for all
+	room                  chan struct{} // it may look again
+	missingSince          time.Time     // write's own: since when the topic is unknown
+
+	// Acked runs under acking, since the Writer's goroutines are one per partition.
+	acking    sync.Mutex
+	delivered bool // at least one record was acknowledged
+}
+
+// Producer makes a producer to one topic. An error names the property that is
+// wrong; brokers are not waited for.
+func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
+	if o.RecordSize < 0 {
+		return nil, fmt.Errorf("a record cannot have %d bytes", o.RecordSize)
+	}
+	d, err := profiled(producing, produceTuned, o.Options)
+	if err != nil {
+		return nil, err
+	}
+	p := &producer{
+		draft: d, topic: o.Topic, size: o.RecordSize, acked: o.Acked, watch: newWatch(o.Options, cluster.WriteNeeds(o.Topic)),
+		written: make(chan struct{}), wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
+	}
+	p.base, p.end = context.WithCancel(context.Background())
+	p.connections = newDialer(o.Options, d, p.watch).connections()
+	p.transport = &kafka.Transport{
+		Dial: p.connections.dial, DialTimeout: dialTimeout, IdleTimeout: d.idle, ClientID: d.clientID,
+		MetadataTTL: d.metadataAge, MetadataTopics: []string{o.Topic}, SASL: authentication(o.Security, p.watch),
+	}
+	p.writer = d.writer(o.Brokers, o.Topic)
+	p.writer.Transport = p.transport
+	p.writer.Balancer = kafka.BalancerFunc(chosen)
+	p.writer.Completion = p.settle
+	go p.write()
+	return p, nil
+}
+
+// chosen is the Balancer that does as the workload says.
+func chosen(m kafka.Message, _ ...int) int {
+	return int(m.WriterData.(*slot).record.Partition)
+}
+
+func (p *producer) Record() *client.Record {
+	s := p.slot()
+	r := &s.record
+	r.Partition, r.Key, r.Value, r.Time = 0, nil, s.own, time.Time{}
+	return r
+}
+
+// slot takes a free one, or makes some.
+func (p *producer) slot() *slot {
+	if p.free == nil {
+		p.mu.Lock()
+		p.free, p.returned = p.returned, nil
+		p.mu.Unlock()
+	}
+	if p.free == nil {
+		fresh := make([]slot, slotsAtOnce)
+		values := make([]byte, slotsAtOnce*p.size)
+		for i := range fresh {
+			fresh[i].record.Slot = &fresh[i]
+			fresh[i].own = values[i*p.size : (i+1)*p.size : (i+1)*p.size]
+			p.keep(&fresh[i])
+		}
+		p.blocks = append(p.blocks, fresh)
+	}
+	s := p.free
+	p.free = s.next
+	return s
+}
+
+// keep takes a slot back that was not sent.
+func (p *producer) keep(s *slot) {
+	s.next = p.free
+	p.free = s
+}
+
+func (p *producer) Send(ctx context.Context, r *client.Record) error {
+	s, ok := r.Slot.(*slot)
+	if !ok || &s.record != r {
+		return errors.New("a record must come from the producer that sends it")
+	}
+	size := int64(len(r.Key) + len(r.Value))
+	if err := p.wait(ctx, size); err != nil {
+		p.keep(s)
+		return err
+	}
+	p.sent++
+	p.sentBytes += size
+	s.queued = true
+	p.put(s)
+	return nil
+}
+
+// put adds a record to what is pending, and gives that to the Writer when it is much.
+func (p *producer) put(s *slot) {
+	r := &s.record
+	p.giving.Lock()
+	p.pending = append(p.pending, kafka.Message{Key: r.Key, Value: r.Value, Time: r.Time, WriterData: s})
+	if p.direct && len(p.pending) >= writeMost {
+		p.giveDirectly()
+		p.given++
+	}
+	wake := !p.looking && len(p.pending) > 0
+	p.looking = p.looking || wake
+	p.giving.Unlock()
+	if wake {
+		signal(p.wake)
+	}
+}
+
+// giveDirectly gives the Writer what is pending; giving is held. The Writer has
+// metadata, so it does not wait. Where it refuses, write goes on from there.
+func (p *producer) giveDirectly() {
+	if err := p.writer.WriteMessages(p.base, p.pending...); err != nil {
+		p.direct = false
+		return
+	}
+	p.pending = p.pending[:0]
+}
+
+// signal leaves a mark; one that nobody has taken yet is enough.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns when there is room for a record of size bytes.
+func (p *producer) wait(ctx context.Context, size int64) error {
+	if dead := p.dead.Load(); dead != nil {
+		return *dead
+	}
+	if p.fits(size, 0) {
+		return nil
+	}
+	if err := p.until(ctx, func() bool { return p.fits(size, 1) || p.dead.Load() != nil }); err != nil {
+		return fmt.Errorf("the send buffer of the producer stayed full: %w", err)
+	}
+	if dead := p.dead.Load(); dead != nil {
+		return *dead
+	}
+	return nil
+}
+
+// fits says whether a record of size bytes may be queued when so many eighths of
+// the limits are to stay free: a sender that waits is not woken for a single place,
+// which would make batches of one record. Anything fits an empty queue.
+func (p *producer) fits(size, eighths int64) bool {
+	records := p.under()
+	if records == 0 {
+		return true
+	}
+	most := int64(p.draft.maxRecords)
+	if records >= most-most*eighths/8 {
+		return false
+	}
+	most = int64(p.draft.maxMemory)
+	return most == 0 || p.sentBytes-p.settledBytes.Load()+size <= most-most/8*eighths
+}
+
+// under is the number of records under way, as the sender sees it.
+func (p *producer) under() int64 { return p.sent - p.settled.Load() }
+
+// until waits for what acknowledgements bring about.
+func (p *producer) until(ctx context.Context, done func() bool) error {
+	p.waiting.Store(true)
+	defer p.waiting.Store(false)
+	p.giving.Lock() // nothing follows that would be worth waiting for
+	if p.direct && len(p.pending) > 0 {
+		p.giveDirectly()
+	}
+	p.giving.Unlock()
+	for !done() {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-p.room:
+		}
+	}
+	return nil
+}
+
+// write gives the Writer what the sender left over, until the producer is closed.
+func (p *producer) write() {
+	defer close(p.written)
+	for p.base.Err() == nil {
+		select {
+		case <-p.wake:
+			p.look()
+		case <-p.base.Done():
+		}
+		for left := p.takeOver(); len(left) > 0; left = p.takeOver() {
+			p.give(left)
+		}
+	}
+}
+
+// look waits a moment for more records, and gives the Writer those that are there. As
+// long as the sender gives by itself, it only waits: a sender that is giving now is
+// not queued for either, since that would put it to sleep each time.
+func (p *producer) look() {
+	var given int64
+	for p.base.Err() == nil {
+		p.pause(min(gatherFor, p.draft.linger/5))
+		if !p.giving.TryLock() {
+			continue
+		}
+		if p.given != given {
+			given = p.given
+			p.giving.Unlock()
+			continue
+		}
+		p.looking = false
+		if p.direct && len(p.pending) > 0 {
+			p.giveDirectly()
+		}
+		p.giving.Unlock()
+		return
+	}
+}
+
+// takeOver is what is pending while the sender may not give it. When that is nothing,
+// the sender may again.
+func (p *producer) takeOver() []kafka.Message {
+	p.giving.Lock()
+	defer p.giving.Unlock()
+	if p.direct {
+		return nil
+	}
+	left := p.pending
+	p.pending = nil
+	p.direct = len(left) == 0
+	return left
+}
+
+func (p *producer) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-p.base.Done():
+	}
+}
+
+var errClosed = fmt.Errorf("the producer was closed before the record was sent: %w", context.Canceled)
+
+// give has the Writer take some records, or fails them: the Writer refuses a whole
+// call, and then it has taken none of it.
+func (p *producer) give(some []kafka.Message) {
+	for len(some) > 0 {
+		err := p.writer.WriteMessages(p.base, some...)
+		if err == nil {
+			p.missingSince = time.Time{}
+			return
+		}
+		if large, ok := errors.AsType[kafka.MessageTooLargeError](err); ok {
+			p.settle([]kafka.Message{large.Message}, err)
+			some = large.Remaining
+			continue
+		}
+		if final := p.final(known(err)); final != nil {
+			p.settle(some, neverAppended{final})
+			return
+		}
+		p.pause(retryPause)
+	}
+}
+
+// final is why there is no use in giving the Writer its records again; nil while
+// there is.
+func (p *producer) final(err error) error {
+	if dead := p.dead.Load(); dead != nil {
+		return *dead
+	}
+	if p.base.Err() != nil {
+		return errClosed
+	}
+	if notAllowed(err) {
+		return p.watch.attempt.Classify(err)
+	}
+	if unknownTopic(err) {
+		if p.missingSince.IsZero() {
+			p.missingSince = time.Now()
+		}
+		if time.Since(p.missingSince) < max(unknownTopicFor, p.draft.metadataAge) {
+			return nil
+		}
+		return missing(p.topic, err)
+	}
+	_ = p.watch.lasting(err)
+	for _, ask := range []func() error{p.watch.refused, p.watch.unreachable} {
+		if dead := ask(); dead != nil {
+			return p.die(dead)
+		}
+	}
+	return nil
+}
+
+// die has Send end with an error, the first.
+func (p *producer) die(dead error) error {
+	p.dead.CompareAndSwap(nil, &dead)
+	signal(p.room)
+	return *p.dead.Load()
+}
+
+// settle is the Writer's Completion: what became of one batch.
+func (p *producer) settle(messages []kafka.Message, err error) {
+	p.acking.Lock()
+	defer p.acking.Unlock()
+	if err != nil {
+		err = p.explain(err)
+	} else if len(messages) > 0 {
+		p.delivered = true
+	}
+	var done released
+	for i := range messages {
+		s := messages[i].WriterData.(*slot)
+		if !s.queued {
+			continue // it was given up before
+		}
+		s.queued = false
+		s.record.Offset = -1
+		if err == nil && p.draft.acks != kafka.RequireNone {
+			s.record.Offset = messages[i].Offset
+		}
+		p.acked(&s.record, err)
+		done.add(s, len(messages[i].Key)+len(messages[i].Value))
+	}
+	p.release(done)
+}
+
+// released are slots that go back to the sender together, as a list.
+type released struct {
+	first, last    *slot
+	records, bytes int64
+}
+
+func (r *released) add(s *slot, bytes int) {
+	if r.last == nil {
+		r.last = s
+	}
+	s.next = r.first
+	r.first = s
+	r.records++
+	r.bytes += int64(bytes)
+}
+
+// release gives slots back to the sender.
+func (p *producer) release(done released) {
+	if done.records == 0 {
+		return
+	}
+	p.mu.Lock()
+	done.last.next = p.returned
+	p.returned = done.first
+	p.mu.Unlock()
+	p.settledBytes.Add(done.bytes)
+	p.settled.Add(done.records)
+	if p.waiting.Load() {
+		signal(p.room)
+	}
+}
+
+// explain adds to an error what only this producer knows; acking is held.
+func (p *producer) explain(err error) error {
+	if _, final := errors.AsType[neverAppended](err); final {
+		return err
+	}
+	err = known(err)
+	switch dead := p.dead.Load(); {
+	case dead != nil:
+		return *dead
+	case notAllowed(err):
+		return p.watch.attempt.Classify(err)
+	case p.watch.lasting(err):
+		if refused := p.watch.refused(); refused != nil {
+			return p.die(refused)
+		}
+	case unknownTopic(err):
+		if err = missing(p.topic, err); !p.delivered {
+			return neverAppended{err}
+		}
+	}
+	return err
+}
+
+// Flush waits until every record has been acknowledged or has failed. kafka-go knows
+// no flush, so what is queued waits for its linger.
+func (p *producer) Flush(ctx context.Context) error {
+	if err := p.until(ctx, func() bool { return p.under() == 0 }); err != nil {
+		return fmt.Errorf("%d records are not acknowledged yet: %w", p.under(), err)
+	}
+	return nil
+}
+
+func (p *producer) Settings() map[string]string { return p.draft.settings() }
+
+// Close ends what is under way, by ending the connections: kafka-go tries nothing
+// again after that. Where it waits just then, before another try, it cannot be
+// hurried: when ctx ends first, it goes on waiting, for retry.backoff.max.ms at most.
+func (p *producer) Close(ctx context.Context) error {
+	p.end()
+	p.connections.end()
+	<-p.written
+	p.settle(p.pending, neverAppended{errClosed})
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = p.writer.Close() // it returns nil
+		p.transport.CloseIdleConnections()
+	}()
+	var err error
+	select {
+	case <-closed:
+	case <-ctx.Done():
+		err = fmt.Errorf("closed without waiting for the broker's last answers: %w", context.Cause(ctx))
+	}
+	p.giveUp()
+	return err
+}
+
+// giveUp settles what the Writer still owes an answer for.
+func (p *producer) giveUp() {
+	p.acking.Lock()
+	defer p.acking.Unlock()
+	for _, block := range p.blocks {
+		for i := range block {
+			s := &block[i]
+			if !s.queued {
+				continue
+			}
+			s.queued = false
+			s.record.Offset = -1
+			p.acked(&s.record, fmt.Errorf("closed before the broker answered: %w", context.Canceled))
+			p.settled.Add(1)
+		}
+	}
+}

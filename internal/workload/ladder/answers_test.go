@@ -1,0 +1,309 @@
+package ladder
+
+import (
+	"context"
+	"encoding/binary"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"pgregory.net/rapid"
+
+	"redline/internal/audit"
+	"redline/internal/client"
+)
+
+// canned is a connection on which every request gets the same answer.
+type canned struct {
+	net.Conn
+	answer []byte // with its length
+	left   []byte
+}
+
+func (c *canned) Write(request []byte) (int, error) {
+	copy(c.answer[4:], request[correlationAt:correlationAt+4])
+	c.left = c.answer
+	return len(request), nil
+}
+
+func (c *canned) Read(b []byte) (int, error) {
+	if len(c.left) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b, c.left)
+	c.left = c.left[n:]
+	return n, nil
+}
+
+func (c *canned) SetReadDeadline(time.Time) error { return nil }
+func (c *canned) Close() error                    { return nil }
+
+// framed is a response as it is on the wire.
+func framed(r kmsg.Response) []byte {
+	b := make([]byte, 8) // length, correlation
+	if r.IsFlexible() {
+		b = append(b, 0) // tags of the header
+	}
+	b = r.AppendTo(b)
+	binary.BigEndian.PutUint32(b, uint32(len(b)-4))
+	return b
+}
+
+// fetchAnswer holds the sample's batches, each partition's in one piece.
+func fetchAnswer(s *Sample) (answer *kmsg.FetchResponse, starts, ends map[int32]int64) {
+	answer = kmsg.NewPtrFetchResponse()
+	answer.Version = fetchVersion
+	topic := kmsg.NewFetchResponseTopic()
+	topic.Topic = "topic"
+	starts, ends = map[int32]int64{}, map[int32]int64{}
+	by := map[int32][]byte{}
+	for _, p := range s.pieces {
+		at := 0
+		for _, c := range p.chunks {
+			id := c.partition.id
+			by[id] = append(by[id], p.bytes[at:at+c.size]...)
+			at += c.size
+			starts[id], ends[id] = 0, max(ends[id], c.next)
+		}
+	}
+	for id, records := range by {
+		part := kmsg.NewFetchResponseTopicPartition()
+		part.Partition, part.RecordBatches = id, records
+		topic.Partitions = append(topic.Partitions, part)
+	}
+	answer.Topics = append(answer.Topics, topic)
+	return answer, starts, ends
+}
+
+// reader is a fetcher whose broker sends the sample again and again.
+func reader(t testing.TB, s *Sample, rung string) *fetcher {
+	t.Helper()
+	answer, starts, ends := fetchAnswer(s)
+	spec := Spec{Rung: rung, Workload: consume, Topic: "topic", Starts: starts, Ends: ends, Ledger: audit.NewLedger("topic"), Wire: new(client.Wire)}
+	handled := 0
+	show := func(int64, []byte, []byte) { handled++ }
+	spec.Handle = func() func(client.Batch) { return func(b client.Batch) { b.Each(show) } }
+	c := &Climb{spec: spec, step: stepOf(consume, rung), options: defaults(), quit: make(chan struct{}), ctx: context.Background()}
+	var of share
+	for id := range starts {
+		of.partitions = append(of.partitions, id)
+	}
+	f := newFetcher(c, of, spec.Wire.Wrap(&canned{answer: framed(answer)}), c.counter())
+	if err := f.prime(); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// raced says that the race detector looks on, under which pools forget what they hold.
+var raced bool
+
+func TestAFetchAllocatesNothing(t *testing.T) {
+	if raced {
+		t.Skip("allocations are counted without the race detector")
+	}
+	for _, c := range []codec{uncompressed, snappied, zstded} {
+		sample := fetched(t, c, 1, 50_000)
+		for _, rung := range []string{"fetch", "crc", "decompress", "decode", "account", "handler"} {
+			f := reader(t, sample, rung)
+			turn := func() {
+				if err := f.turnAround(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 5 {
+				turn()
+			}
+			// A new pass of the ledger makes a set of intervals anew.
+			most := map[bool]float64{true: 0, false: 40}[f.climb.step < accounting]
+			if n := testing.AllocsPerRun(20, turn); n > most {
+				t.Errorf("%s of %s batches: %v allocations a fetch", rung, c, n)
+			}
+			f.inflater.close()
+		}
+	}
+}
+
+func TestARequestAllocatesNothing(t *testing.T) {
+	if raced {
+		t.Skip("allocations are counted without the race detector")
+	}
+	for _, r := range Rungs(produce) {
+		p := writer(t, r.Name)
+		turn := func() {
+			r := <-p.free
+			if err := p.post(r); err != nil {
+				t.Fatal(err)
+			}
+			if err := p.take(<-p.sent); err != nil {
+				t.Fatal(err)
+			}
+			p.free <- r
+		}
+		for range 5 {
+			turn()
+		}
+		if n := testing.AllocsPerRun(20, turn); n > 0 {
+			t.Errorf("%s: %v allocations a request", r.Name, n)
+		}
+	}
+}
+
+// writer is a producer whose broker acknowledges everything.
+func writer(t testing.TB, rung string) *producer {
+	t.Helper()
+	const partitions = 4
+	c := &Climb{spec: producingSpec(t, "", rung), step: stepOf(produce, rung), options: defaults(), quit: make(chan struct{}), ctx: context.Background()}
+	c.spec.Wire = new(client.Wire)
+	answer := kmsg.NewPtrProduceResponse()
+	answer.Version = produceVersion
+	topic := kmsg.NewProduceResponseTopic()
+	topic.Topic = "topic"
+	var of share
+	for id := range int32(partitions) {
+		part := kmsg.NewProduceResponseTopicPartition()
+		part.Partition = id
+		topic.Partitions, of.partitions = append(topic.Partitions, part), append(of.partitions, id)
+	}
+	answer.Topics = append(answer.Topics, topic)
+	c.options.requestBytes = partitions*c.options.batchBytes + 1000
+	c.options.codec = snappied
+	p := c.newProducer(of, 0, c.spec.Wire.Wrap(&canned{answer: framed(answer)}))
+	p.builder.values = draw(c.spec.Payload)
+	var err error
+	if p.builder.deflater, err = newDeflater(p.builder.codec); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.prime(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// What is read of a response by hand is what kmsg put into it.
+func TestAnswersAreReadAsTheyWereWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		answer := kmsg.NewPtrFetchResponse()
+		answer.Version = fetchVersion
+		topic := kmsg.NewFetchResponseTopic()
+		topic.Topic = "topic"
+		f := offline("fetch", 0, 1<<40)
+		want := map[int32]int{}
+		for id := range int32(rapid.IntRange(0, 20).Draw(t, "partitions")) {
+			f.mine(&partition{id: id})
+			part := kmsg.NewFetchResponseTopicPartition()
+			part.Partition = id
+			part.RecordBatches = rapid.SliceOfN(rapid.Byte(), 0, 300).Draw(t, "records")
+			if rapid.Bool().Draw(t, "nothing") {
+				part.RecordBatches = nil
+			}
+			for range rapid.IntRange(0, 2).Draw(t, "aborted") {
+				part.AbortedTransactions = append(part.AbortedTransactions, kmsg.NewFetchResponseTopicPartitionAbortedTransaction())
+			}
+			if rapid.Bool().Draw(t, "leader") {
+				part.CurrentLeader.LeaderID = 7
+			}
+			if n := len(part.RecordBatches); n > 0 {
+				want[id] = n
+			}
+			topic.Partitions = append(topic.Partitions, part)
+		}
+		answer.Topics = append(answer.Topics, topic)
+		f.correlation = rapid.Int32Range(1, 1<<30).Draw(t, "correlation")
+		raw := framed(answer)
+		binary.BigEndian.PutUint32(raw[4:], uint32(f.correlation))
+		if err := f.scan(&cursor{b: raw[4:]}); err != nil {
+			t.Fatal(err)
+		}
+		if len(f.chunks) != len(want) {
+			t.Fatalf("%d chunks of %d", len(f.chunks), len(want))
+		}
+		for _, c := range f.chunks {
+			if len(c.bytes) != want[c.partition.id] {
+				t.Fatalf("partition %d has %d bytes, not %d", c.partition.id, len(c.bytes), want[c.partition.id])
+			}
+		}
+		cut := rapid.IntRange(4, len(raw)-1).Draw(t, "cut")
+		f.correlation++
+		binary.BigEndian.PutUint32(raw[4:], uint32(f.correlation))
+		f.chunks = f.chunks[:0]
+		if err := f.scan(&cursor{b: raw[4:cut]}); err == nil {
+			t.Fatalf("%d bytes of an answer of %d passed", cut, len(raw))
+		}
+	})
+}
+
+// A request is what kmsg reads from it.
+func TestARequestIsReadBack(t *testing.T) {
+	p := writer(t, "all")
+	r := <-p.free
+	if err := p.build(r, len(p.targets)); err != nil {
+		t.Fatal(err)
+	}
+	body := p.frame[4+2+2+4+2+len(clientID):]
+	request := kmsg.NewPtrProduceRequest()
+	request.Version = produceVersion
+	if err := request.ReadFrom(body); err != nil {
+		t.Fatal(err)
+	}
+	if int(binary.BigEndian.Uint32(p.frame)) != len(p.frame)-4 || request.Acks != -1 || len(request.Topics) != 1 || request.Topics[0].Topic != "topic" || request.TransactionID != nil {
+		t.Errorf("request: acks %d, %d topics", request.Acks, len(request.Topics))
+	}
+	for i, part := range request.Topics[0].Partitions {
+		b, rest, err := cut(part.Records)
+		if err != nil || len(rest) > 0 || !b.intact() || b.count != r.parts[i].records || part.Partition != r.parts[i].target.id {
+			t.Errorf("partition %d: %d records, %d bytes behind them (%v)", part.Partition, b.count, len(rest), err)
+		}
+	}
+}
+
+func FuzzAnswers(f *testing.F) {
+	answer, _, _ := fetchAnswer(&Sample{})
+	f.Add(framed(answer)[4:], true)
+	produced := kmsg.NewPtrProduceResponse()
+	produced.Version = produceVersion
+	topic := kmsg.NewProduceResponseTopic()
+	topic.Partitions = append(topic.Partitions, kmsg.NewProduceResponseTopicPartition())
+	produced.Topics = append(produced.Topics, topic)
+	f.Add(framed(produced)[4:], false)
+	f.Fuzz(func(_ *testing.T, bytes []byte, fetch bool) {
+		if fetch {
+			r := offline("fetch", 0, 100)
+			if r.scan(&cursor{b: bytes}) == nil {
+				_ = r.advance()
+			}
+			return
+		}
+		p := &producer{count: new(count), climb: &Climb{}, builder: builder{values: &values{}}}
+		r := &request{parts: []part{{target: &target{}, records: 3}}}
+		_ = p.settle(r, &cursor{b: bytes})
+		p.unsettled(r)
+	})
+}
+
+func TestAnAnnouncedLengthIsNotBelieved(t *testing.T) {
+	for _, length := range []uint32{0, 3, 1<<31 - 1, 1 << 31, 1<<32 - 1, 1001} {
+		in := newInbox(&canned{left: binary.BigEndian.AppendUint32(nil, length)}, 64, 1000)
+		if _, err := in.next(); err == nil {
+			t.Errorf("an answer of %d bytes came", length)
+		}
+	}
+}
+
+func TestAnInboxKeepsWhatCameEarly(t *testing.T) {
+	var stream []byte
+	for i := range 50 {
+		stream = binary.BigEndian.AppendUint32(stream, uint32(4+i))
+		stream = append(stream, make([]byte, 4+i)...)
+		stream[len(stream)-1] = byte(i)
+	}
+	in := newInbox(&canned{left: stream}, 64, 1000)
+	for i := range 50 {
+		answer, err := in.next()
+		if err != nil || len(answer) != 4+i || answer[len(answer)-1] != byte(i) {
+			t.Fatalf("answer %d: %d bytes (%v)", i, len(answer), err)
+		}
+	}
+}
