@@ -117,6 +117,9 @@ func places(sessions []result.Session) []string {
 			all = append(all, fmt.Sprintf("the machine was not idle when sitting %d began: other work used up to %.2g CPUs, and what went on at that level later was taken for normal", i+1, s.Calibration.Foreign))
 		}
 	}
+	if first.Storage == "none" {
+		all = append(all, "the null sink keeps nothing and is not Kafka: what limits here is the client alone")
+	}
 	if first.Storage == "memory" {
 		all = append(all, "the embedded broker is kfake, not Apache Kafka: its figures are not Kafka's")
 	}

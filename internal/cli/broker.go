@@ -71,7 +71,7 @@ with the broker; the certificates are there as PEM too.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.kafka, "kafka", "embedded", "what to start: embedded (kfake, in memory), local or local:N (Apache Kafka, N nodes)")
+	flags.StringVar(&f.kafka, "kafka", "embedded", "what to start: embedded (kfake, in memory), local or local:N (Apache Kafka, N nodes), or null (a sink that keeps nothing)")
 	flags.StringVar(&f.version, "kafka-version", broker.DefaultVersion, "version of Apache Kafka, fetched by Maven once")
 	flags.StringVar(&f.home, "kafka-home", "", "folder of an unpacked Apache Kafka, instead of a version")
 	flags.StringVar(&f.data, "data", "", "folder for the data, which decides the storage measured (default: on disk, with the state)")

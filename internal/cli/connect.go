@@ -39,7 +39,7 @@ type guardFlags struct {
 func (f *connectFlags) add(cmd *cobra.Command, p *Process) {
 	f.connectionFlags.add(cmd, p)
 	flags := cmd.Flags()
-	flags.StringVar(&f.kafka, "kafka", "", "start a Kafka for this command and end it after: `embedded`, local or local:N")
+	flags.StringVar(&f.kafka, "kafka", "", "start a Kafka for this command and end it after: `embedded`, local, local:N, or null, a sink that keeps nothing")
 	flags.StringVar(&f.kafkaVersion, "kafka-version", broker.DefaultVersion, "version of Apache Kafka for --kafka local")
 	flags.StringVar(&f.data, "data", "", "`folder` for the data of --kafka local, which decides the storage measured (default: on disk)")
 	flags.StringVar(&f.target, "target", "", "the `CLUSTER_ID` of a cluster elsewhere that you mean to put load on")

@@ -192,6 +192,9 @@ func notes(s *session) []string {
 	if s.storage() == "memory" {
 		notes = append(notes, "the embedded broker is kfake, not Apache Kafka: its limit is not Kafka's. On real Kafka: redline limit --kafka local")
 	}
+	if s.keepsNothing() {
+		notes = append(notes, "the null sink keeps nothing and is not Kafka: what limits here is the client alone")
+	}
 	if s.Cluster.IsLoopback() {
 		notes = append(notes, "over loopback the receiver's share of TCP is done by the sender: the client's CPU per record leaves it out")
 	}

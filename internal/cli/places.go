@@ -54,7 +54,8 @@ func (s *session) place() *experiment.Place {
 	place := &experiment.Place{
 		Cluster: s.Cluster, Brokers: s.Connection.Brokers, Security: s.Connection.Security, PIDs: s.pids(), Environment: s.environment(),
 		// Brokers elsewhere use nothing of this machine.
-		Known: s.Ours != nil || !s.Cluster.IsLoopback(),
+		Unstamped: s.keepsNothing(),
+		Known:     s.Ours != nil || !s.Cluster.IsLoopback(),
 	}
 	if s.Broker != nil {
 		place.Started, place.Died, place.Err = time.Now(), s.Broker.Done(), s.Broker.Err

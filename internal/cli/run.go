@@ -293,7 +293,10 @@ func (f *runFlags) want(p *Process, asked string) (plan.Want, error) {
 	if err != nil {
 		return w, usagef("--kafka: %w", err)
 	}
-	if kind == broker.Embedded {
+	switch kind {
+	case broker.Null:
+		return w, nil
+	case broker.Embedded:
 		w.MaxFill = memoryFill()
 		return w, nil
 	}

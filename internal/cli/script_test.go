@@ -65,7 +65,22 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// buildClient builds the example of a client of one's own for the script that runs it.
+func buildClient(env *testscript.Env) error {
+	if env.T().(testing.TB).Name() != "TestScripts/clients" {
+		return nil
+	}
+	build := exec.Command("go", "build", "-o", filepath.Join(env.WorkDir, "go-client"), "redline/examples/exec-client/go") //nolint:noctx // ends with the test
+	if out, err := build.CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
 func setupScript(env *testscript.Env) error {
+	if err := buildClient(env); err != nil {
+		return err
+	}
 	kafka, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.DefaultNumPartitions(1))
 	if err != nil {
 		return err

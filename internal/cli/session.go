@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"redline/internal/broker"
 	"redline/internal/observe"
 	"redline/result"
 )
@@ -63,3 +64,7 @@ func (s *session) environment() result.Environment {
 	e.Kafka, e.Nodes, e.Storage = s.Ours.Kafka, s.Ours.Nodes, s.Ours.Storage
 	return e
 }
+
+// keepsNothing says whether the Kafka is a null sink, whose records are not those that
+// were written.
+func (s *session) keepsNothing() bool { return s.Ours != nil && s.Ours.Kind == broker.Null }

@@ -346,18 +346,24 @@ func notNil(ids []int32) []int32 {
 }
 
 func (c *Cluster) describeByMetadata(ctx context.Context, name string) (Topic, error) {
-	meta, err := c.admin.Metadata(ctx, name)
+	// The admin client would answer out of its cache, which does not know a topic that
+	// was made a moment ago.
+	req := kmsg.NewPtrMetadataRequest()
+	asked := kmsg.NewMetadataRequestTopic()
+	asked.Topic = kmsg.StringPtr(name)
+	req.Topics = append(req.Topics, asked)
+	resp, err := req.RequestWith(ctx, c.client)
 	if err != nil {
 		return Topic{}, err
 	}
-	detail, ok := meta.Topics[name]
-	if !ok {
+	if len(resp.Topics) != 1 {
 		return Topic{}, errors.New("the answer does not mention the topic")
 	}
-	if detail.Err != nil {
-		return Topic{}, detail.Err
+	detail := resp.Topics[0]
+	if err := kerr.ErrorForCode(detail.ErrorCode); err != nil {
+		return Topic{}, err
 	}
-	topic := Topic{Name: name, ID: detail.ID}
+	topic := Topic{Name: name, ID: detail.TopicID}
 	for _, p := range detail.Partitions {
 		topic.Partitions = append(topic.Partitions, Partition{ID: p.Partition, Leader: p.Leader, Replicas: p.Replicas, ISR: p.ISR})
 	}

@@ -20,6 +20,9 @@ type Place struct {
 	// no other broker of the cluster runs here.
 	PIDs  []int
 	Known bool
+	// Unstamped says that its records are not those that were written, and carry no
+	// stamp: a null sink.
+	Unstamped bool
 	// Started is when redline started it for this run; zero when it outlives the run.
 	Started time.Time
 	// Environment is where what is measured here was measured.

@@ -246,7 +246,7 @@ func (r *Run) spec(arm result.Arm, t *topic) Spec {
 	return Spec{
 		Arm: arm, Timing: plan.TimingOf(arm, r.Plan.Timing),
 		Brokers: r.place.Brokers, BrokerPIDs: r.place.PIDs, BrokersKnown: r.place.Known, Security: r.place.Security,
-		Topic: t.name, Ranges: t.ranges, Sparse: t.sparse, Run: r.stamp(), Seed: r.Plan.Seed,
+		Topic: t.name, Ranges: t.ranges, Sparse: t.sparse, Unstamped: r.place.Unstamped, Run: r.stamp(), Seed: r.Plan.Seed,
 		Canary: r.canary.work, CanaryTook: r.canary.took, Idle: r.idle.Idle, Rounds: r.perMicro,
 	}
 }

@@ -259,6 +259,7 @@ func (q *Question) clients(f *findings) []value {
 	for _, v := range values {
 		arm := newArm(q.Measure[0])
 		v.apply(&arm)
+		arm.Command = q.programs[arm.Client]
 		if err := q.ask(arm); err != nil && (len(values) == 1 || !errors.Is(err, client.ErrCannot)) {
 			f.add(v.at, "%v", err)
 			continue

@@ -47,7 +47,7 @@ func newCost(arms []result.Arm, kafka string, external bool) cost {
 		switch {
 		case external:
 			c.start = append(c.start, 0)
-		case kind == broker.Embedded:
+		case kind == broker.Embedded || kind == broker.Null:
 			c.start = append(c.start, embedded)
 		default:
 			c.start = append(c.start, oneNode+eachNode*float64(started-1))
@@ -55,6 +55,9 @@ func newCost(arms []result.Arm, kafka string, external bool) cost {
 		copies := int64(1)
 		if started >= 3 && kind == broker.Local {
 			copies = 3 // what brokers that we start replicate by default
+		}
+		if kind == broker.Null && !external {
+			copies = 0
 		}
 		c.copies = append(c.copies, copies)
 	}

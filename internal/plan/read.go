@@ -65,7 +65,7 @@ const (
 var fields = []field{
 	single("question", "what is asked, in words", words(500), func(q *Question, v string) { q.Question = v }),
 	{"measure", "workloads to measure", schema{"anyOf": []any{workloads.schema, listOf(workloads.schema)}}, (*reader).measure},
-	single("kafka", "what to start when no cluster is given: embedded, local (Apache Kafka) or local:N", kafkaKind(), func(q *Question, v string) { q.Kafka = v }),
+	single("kafka", "what to start when no cluster is given: embedded, local (Apache Kafka), local:N, or null, a sink that keeps nothing", kafkaKind(), func(q *Question, v string) { q.Kafka = v }),
 	{"base", "settings of all arms", baseSchema(), (*reader).base},
 	{"axes", "settings that vary, each with its values", axesSchema(), (*reader).axes},
 	single("combine", "how axes go together: every value with every other (product), or the first values together, the second values … (zip)",
@@ -124,8 +124,8 @@ func one[T any](r *reader, key string, n node, f form[T]) (T, bool) {
 
 func kafkaKind() form[string] {
 	return form[string]{
-		want:   fmt.Sprintf("embedded, local, or local:N with N from 1 to %d", maxNodes),
-		schema: schema{"type": "string", "pattern": fmt.Sprintf("^(embedded|local|local:[1-%d])$", maxNodes)},
+		want:   fmt.Sprintf("embedded, local, local:N with N from 1 to %d, or null", maxNodes),
+		schema: schema{"type": "string", "pattern": fmt.Sprintf("^(embedded|null|local|local:[1-%d])$", maxNodes)},
 		read: func(text string) (string, bool) {
 			_, _, err := broker.ParseKind(text)
 			return text, err == nil

@@ -43,7 +43,7 @@ func kafkaName(e result.Environment) string {
 		name += fmt.Sprintf(", %d node%s", e.Nodes, plural(e.Nodes))
 	}
 	switch e.Storage {
-	case "":
+	case "", "none": // a null sink's name says that it keeps nothing
 	case "memory":
 		name += ", log in memory"
 	default:

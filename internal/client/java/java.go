@@ -36,8 +36,11 @@ import (
 // at least Told.Records, and at most as much more as an interval of reports and
 // buffer.memory hold.
 //
-// What a consumer has read is told to the record when it ends by itself; its Bytes are
-// those of the last line, keys included, to a ten-thousandth of a mebibyte.
+// A consumer that ends by itself has read what was asked, which the offsets that its group
+// has committed must bear out: that is Told.Records. Records, Bytes, Told.Bytes and the
+// rate are those of its lines: the last one leaves out what was read after it, and bytes
+// include keys and are rounded to a ten-thousandth of a mebibyte. A rate is told where the
+// lines leave out a tenth of the records at most.
 var Tools client.External = external{"java", map[string]*tool{"consume": &consumer, "produce": &producer}}
 
 // Share is Kafka's ShareConsumerPerformance, which reads as members of a share group, as

@@ -27,9 +27,9 @@ type reader interface {
 	// about what was done; other lines are passed over. An error says that it is one of
 	// the tool's reports and makes no sense.
 	take(line string) (told bool, err error)
-	// end says that the tool has ended by itself, and well.
-	end()
 	counts() counts
+	// end is what it comes to when the tool has ended by itself, and well.
+	end() counts
 }
 
 // The forms of the tools' own numbers, printed with %d, %.1f or %.4f. A rate of a time
@@ -110,12 +110,18 @@ func (c *consumed) take(line string) (bool, error) {
 	return true, nil
 }
 
-// end counts what came after the last line. The rate stays that of the lines, which have
-// their times.
-func (c *consumed) end() {
-	if !c.now.short {
-		c.now.records = max(c.now.records, c.asked)
+// end counts what came after the last line. The rate is that of the lines, which have
+// their times, and none where they leave out more than a tenth.
+func (c *consumed) end() counts {
+	all := c.now
+	if all.short {
+		return all
 	}
+	all.records = max(c.now.records, c.asked)
+	if all.records-c.now.records > all.records/10 {
+		all.rate = 0
+	}
+	return all
 }
 
 // shared reads ShareConsumerPerformance, whose lines count from the beginning of each
@@ -148,7 +154,7 @@ func (s *shared) counts() counts {
 	return sum
 }
 
-func (s *shared) end() {}
+func (s *shared) end() counts { return s.counts() }
 
 func (s *shared) take(line string) (bool, error) {
 	if strings.HasPrefix(line, gaveUp) {
@@ -239,7 +245,7 @@ type produced struct {
 
 func (p *produced) counts() counts { return p.now }
 
-func (p *produced) end() {}
+func (p *produced) end() counts { return p.now }
 
 func (p *produced) take(line string) (bool, error) {
 	if m := producedLine.FindStringSubmatch(line); m != nil {

@@ -73,18 +73,25 @@ func TestWindowsOfAProducerAddUp(t *testing.T) {
 }
 
 func TestAnEndWithoutComplaintTellsTheRest(t *testing.T) {
-	c := &consumed{asked: 10}
-	c.end()
-	if c.counts().records != 10 {
-		t.Errorf("got %+v", c.counts())
-	}
-	short := &consumed{asked: 10}
-	if _, err := short.take(gaveUp + "messages: timeout (10000 ms) exceeded."); err != nil {
-		t.Fatal(err)
-	}
-	short.end()
-	if short.counts().records != 0 {
-		t.Errorf("got %+v", short.counts())
+	const detail = "2026-11-26 22:30:26:470, 0, 1.0000, 1.0000, 95, 1.0000, 0, 1000, 1.0000, 1.0000"
+	for asked, want := range map[int64]counts{
+		100: {records: 100, bytes: mebibyte, rate: 95},
+		110: {records: 110, bytes: mebibyte}, // the lines leave out too much for a rate
+		90:  {records: 95, bytes: mebibyte, rate: 95},
+	} {
+		c := &consumed{asked: asked}
+		if _, err := c.take(detail); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.end(); got != want {
+			t.Errorf("of %d: got %+v, want %+v", asked, got, want)
+		}
+		if _, err := c.take(gaveUp + "messages: timeout (10000 ms) exceeded."); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.end(); got.records != 95 {
+			t.Errorf("of %d, given up: got %+v", asked, got)
+		}
 	}
 }
 

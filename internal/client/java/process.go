@@ -271,17 +271,19 @@ func (p *process) hearOut() {
 func (p *process) finish(how error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.ended = how == nil && !p.stopped && p.failure == nil
-	if p.ended {
-		p.reader.end()
-	}
 	now := p.reader.counts()
+	if p.ended = how == nil && !p.stopped && p.failure == nil; p.ended {
+		now = p.reader.end()
+	}
 	p.told = client.Told{Records: now.records, Bytes: now.bytes, RecordsPerSecond: now.rate}
 	if p.task.Workload == "produce" {
 		// Each record that fails is a stack trace.
 		p.told.Errors = p.words.exceptions
 	}
 	p.err = p.failure
+	if p.err == nil && now.records == 0 && p.told.Errors > 0 {
+		p.err = fmt.Errorf("%s sent nothing%s", p.who(), p.words.why())
+	}
 	if p.err == nil && (!p.stopped || !asked(how)) {
 		p.err = p.judge(how, now)
 	}

@@ -91,7 +91,8 @@ func (c *consumer) readFrom(r *reading, partition sarama.PartitionConsumer) {
 	}()
 	r.collect(partition.Messages(), c.full)
 	partition.AsyncClose()
-	for range partition.Messages() { //nolint:revive // what nobody wants any more
+	for range partition.Messages() {
+		continue // nobody wants it any more
 	}
 	<-told
 }

@@ -31,12 +31,14 @@ type producer struct {
 	told  sync.WaitGroup       // what hears of successes and errors
 
 	// Acked runs under mu.
-	mu      sync.Mutex
-	acked   func(*client.Record, error)
-	last    error // that a record failed with, but for lookedUpTooOften
+	mu    sync.Mutex
+	acked func(*client.Record, error)
+	last  error // that a record failed with, but for lookedUpTooOften
 
-	// What is under way: counted up by the sender, down by settle.
-	records, bytes atomic.Int64
+	// What is under way: counted up by the sender, down by settle, many at a time so
+	// that the two do not fight over it. mu guards what is still to be counted down.
+	records, bytes               atomic.Int64
+	settledRecords, settledBytes int64
 	waiting        atomic.Int64  // eighths of the limits that the sender waits for, or one of these
 	room           chan struct{} // it may look again
 }
@@ -152,6 +154,7 @@ func (p *producer) wait(ctx context.Context, size int64) error {
 func (p *producer) waitFor(ctx context.Context, eighths int64, there func() bool) error {
 	p.waiting.Store(eighths)
 	defer p.waiting.Store(forNothing)
+	p.underWay()
 	for !there() {
 		select {
 		case <-ctx.Done():
@@ -196,12 +199,31 @@ func (p *producer) settle(s *slot, offset int64, err error) {
 	size := int64(len(s.key.bytes) + len(s.value.bytes))
 	p.acked(&s.record, err)
 	p.pool.give(s)
+	p.settledRecords++
+	p.settledBytes += size
+	eighths := p.waiting.Load()
+	if eighths != forNothing || p.settledRecords >= returnedAtOnce {
+		p.countDown()
+	}
 	p.mu.Unlock()
-	p.bytes.Add(-size)
-	p.records.Add(-1)
-	if eighths := p.waiting.Load(); eighths != forNothing && p.fits(0, eighths) {
+	if eighths != forNothing && p.fits(0, eighths) {
 		p.look()
 	}
+}
+
+// countDown is called with mu held.
+func (p *producer) countDown() {
+	p.bytes.Add(-p.settledBytes)
+	p.records.Add(-p.settledRecords)
+	p.settledRecords, p.settledBytes = 0, 0
+}
+
+// underWay is the number of records not settled yet.
+func (p *producer) underWay() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.countDown()
+	return p.records.Load()
 }
 
 // look has the sender look again at what it waits for.
@@ -276,7 +298,7 @@ func (p *producer) Settings() map[string]string { return p.draft.settings() }
 func (p *producer) Close(ctx context.Context) error {
 	p.giveUp.Stop()
 	p.over.Store(true)
-	if p.records.Load() > 0 {
+	if p.underWay() > 0 {
 		p.conns.cut()
 	}
 	defer p.conns.cut()
@@ -292,7 +314,7 @@ func (p *producer) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	open := p.records.Load()
+	open := p.underWay()
 	for _, s := range p.pool.all {
 		p.settle(s, -1, fmt.Errorf("closed before the broker answered: %w", context.Canceled))
 	}

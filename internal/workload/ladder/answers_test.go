@@ -235,6 +235,19 @@ func TestAnswersAreReadAsTheyWereWritten(t *testing.T) {
 	})
 }
 
+func TestAPartitionIsAnsweredOnce(t *testing.T) {
+	f := reader(t, fetched(t, uncompressed, 1, 5000), "fetch")
+	answer, _, _ := fetchAnswer(&Sample{})
+	twice := kmsg.NewFetchResponseTopicPartition()
+	answer.Topics[0].Partitions = append(answer.Topics[0].Partitions, twice, twice)
+	f.correlation = 0x01020304
+	raw := framed(answer)
+	copy(raw[4:], []byte{1, 2, 3, 4})
+	if err := f.scan(&cursor{b: raw[4:]}); err == nil {
+		t.Error("two answers about a partition were taken")
+	}
+}
+
 // A request is what kmsg reads from it.
 func TestARequestIsReadBack(t *testing.T) {
 	p := writer(t, "all")

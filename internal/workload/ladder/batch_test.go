@@ -77,7 +77,14 @@ func drawBatch(t *rapid.T, base int64) (raw []byte, last int64) {
 	b.LastOffsetDelta = delta
 	c := codec(rapid.IntRange(0, 4).Draw(t, "codec"))
 	b.Attributes |= int16(c)
-	b.Records = deflated(t, c, records)
+	if b.Records = deflated(t, c, records); c == snappied && rapid.Bool().Draw(t, "as Java does") {
+		half := len(records) / 2
+		b.Records = append(append([]byte{}, xerial...), make([]byte, 8)...)
+		for _, part := range [][]byte{records[:half], records[half:]} {
+			block := deflated(t, c, part)
+			b.Records = append(binary.BigEndian.AppendUint32(b.Records, uint32(len(block))), block...)
+		}
+	}
 	return sealBatch(b), base + int64(delta)
 }
 

@@ -132,6 +132,49 @@ func TestAPassCountsWhatThereIs(t *testing.T) {
 	}
 }
 
+// A fetch names some partitions and is filled by fewer: all have their turn.
+func TestEveryPartitionHasItsTurn(t *testing.T) {
+	const many = 3*namedAtOnce + 1
+	address := clienttest.Broker(t, map[string]int32{"topic": many})
+	clienttest.Fill(t, address, "topic", many, 100)
+	s := readingSpec(t, address, "fetch")
+	s.Connections, s.Properties = 1, map[string]string{"fetch.max.bytes": "20000", "max.partition.fetch.bytes": "10000"}
+	c := climb(t, s)
+	await(t, c, "pass over all", func() bool {
+		for _, p := range c.lanes[0].(*fetcher).partitions {
+			if p.handed.Load() == 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func TestWhatWasHandedOutIsCommittedAtTheEnd(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, "topic"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	address := cluster.ListenAddrs()[0]
+	clienttest.Fill(t, address, "topic", partitions, 1000)
+	var commits atomic.Int64
+	cluster.ControlKey(int16(kmsg.OffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		commits.Add(1)
+		return nil, nil, false
+	})
+	began := time.Now()
+	c := climb(t, readingSpec(t, address, "group"))
+	before := commits.Load()
+	if err := stop(t, c); err != nil {
+		t.Fatal(err)
+	}
+	if commits.Load() == before && time.Since(began) < commitEvery {
+		t.Error("nothing was committed")
+	}
+}
+
 func TestAGroupCommitsAndIsDeleted(t *testing.T) {
 	address := clienttest.Broker(t, map[string]int32{"topic": partitions})
 	clienttest.Fill(t, address, "topic", partitions, 1000)
