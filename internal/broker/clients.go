@@ -11,6 +11,8 @@ import (
 
 	"github.com/pavlo-v-chernykh/keystore-go/v4"
 	"software.sslmate.com/src/go-pkcs12"
+
+	"redline/internal/security"
 )
 
 // Files of a secured broker. Java clients read truststore.jks and USER.p12;
@@ -34,7 +36,7 @@ func (c *credentials) clientFiles(dir string, brokers []string) (map[string]stri
 		files[filepath.Join(dir, authorityFile)] = string(certificatePEM(c.node.authority))
 	}
 	for _, u := range []user{c.admin, c.alice} {
-		files[filepath.Join(dir, u.name+".properties")] = renderProperties(c.clientProperties(u, dir, brokers))
+		files[filepath.Join(dir, u.name+".properties")] = security.JavaFile(c.clientProperties(u, dir, brokers))
 		if u.certificate == nil {
 			continue
 		}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"redline/internal/security"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -65,9 +67,9 @@ func TestServerPropertiesAsGolden(t *testing.T) {
 	old := three
 	old.Major = 3
 	for name, text := range map[string]string{
-		"one-node":    renderProperties(one.properties(nil)),
-		"three-nodes": renderProperties(three.properties(map[string]string{"num.io.threads": "16", "min.insync.replicas": "1"})),
-		"kafka-3":     renderProperties(old.properties(nil)),
+		"one-node":    security.JavaFile(one.properties(nil)),
+		"three-nodes": security.JavaFile(three.properties(map[string]string{"num.io.threads": "16", "min.insync.replicas": "1"})),
+		"kafka-3":     security.JavaFile(old.properties(nil)),
 	} {
 		path := filepath.Join("testdata", name+".properties")
 		if *update {
@@ -121,7 +123,7 @@ func TestAnyPropertyArrivesAsTyped(t *testing.T) {
 	text := rapid.StringMatching(`[ -~äλ\n\t\r]{0,20}`)
 	rapid.Check(t, func(t *rapid.T) {
 		key, value := "k"+text.Draw(t, "key"), text.Draw(t, "value")
-		line := renderProperties(map[string]string{key: value})
+		line := security.JavaFile(map[string]string{key: value})
 		if strings.Count(line, "\n") != 1 {
 			t.Fatalf("more than a line: %q", line)
 		}

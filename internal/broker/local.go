@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/shirou/gopsutil/v4/disk"
+
+	"redline/internal/security"
 )
 
 // leastFree is the least free disk, in bytes, that a node is started on.
@@ -246,7 +248,7 @@ func (b *Broker) makeNode(found install, local localNode, metricsPort int) (*nod
 		logFlag, logText = "-Dlog4j2.configurationFile="+logging, log4j2
 	}
 	if err := writeFiles(conf, map[string]string{
-		properties: renderProperties(local.properties(b.config.Properties)),
+		properties: security.JavaFile(local.properties(b.config.Properties)),
 		logging:    logText,
 		rules:      string(jmxRules),
 	}); err != nil {

@@ -3,7 +3,6 @@ package broker
 import (
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -80,40 +79,4 @@ func quorum(voters []string) string {
 		parts = append(parts, fmt.Sprintf("%d@%s", i+1, v))
 	}
 	return strings.Join(parts, ",")
-}
-
-// renderProperties writes a Java properties file, keys in order.
-func renderProperties(p map[string]string) string {
-	var out strings.Builder
-	for _, key := range slices.Sorted(maps.Keys(p)) {
-		fmt.Fprintf(&out, "%s=%s\n", escapeProperty(key, true), escapeProperty(p[key], false))
-	}
-	return out.String()
-}
-
-// escapeProperty keeps Java's reader from seeing syntax in what is text.
-func escapeProperty(s string, key bool) string {
-	var out strings.Builder
-	for i, r := range s {
-		switch {
-		case r == '\\':
-			out.WriteString(`\\`)
-		case r == '\n':
-			out.WriteString(`\n`)
-		case r == '\r':
-			out.WriteString(`\r`)
-		case r == '\t':
-			out.WriteString(`\t`)
-		case r == ' ' && (key || i == 0):
-			out.WriteString(`\ `)
-		case key && strings.ContainsRune("=:#!", r):
-			out.WriteByte('\\')
-			out.WriteRune(r)
-		case r < 0x20 || r > 0x7e && r <= 0xffff:
-			fmt.Fprintf(&out, `\u%04x`, r)
-		default:
-			out.WriteRune(r)
-		}
-	}
-	return out.String()
 }

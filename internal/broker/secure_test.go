@@ -81,9 +81,9 @@ func TestSecuredPropertiesAsGolden(t *testing.T) {
 		n := localNode{
 			ID: 1, Port: 9092, ControllerPort: 40001, InternalPort: 40002, Keystore: "/conf/node.pem", Truststore: "/conf/ca.pem",
 		}
-		fmt.Fprintf(&out, "### %s\n# of the node\n%s", s, renderProperties(c.nodeProperties(n)))
+		fmt.Fprintf(&out, "### %s\n# of the node\n%s", s, security.JavaFile(c.nodeProperties(n)))
 		for _, u := range []user{c.admin, c.alice} {
-			fmt.Fprintf(&out, "# of %s\n%s", u.name, renderProperties(c.clientProperties(u, "/clients", []string{"127.0.0.1:9092"})))
+			fmt.Fprintf(&out, "# of %s\n%s", u.name, security.JavaFile(c.clientProperties(u, "/clients", []string{"127.0.0.1:9092"})))
 		}
 		out.WriteString("\n")
 	}

@@ -16,6 +16,7 @@ const (
 	settling    = 0.3  // a host that is at rest soon
 	around      = 0.35 // two canaries, and clients that begin and end
 	process     = 1.5  // a client's process of its own, a Java machine at worst
+	sharing     = 5    // a share group's first assignment
 	warming     = 1.2  // share of the shortest warm-up that is waited on average
 	embedded    = 0.5  // an embedded broker's start and end
 	oneNode     = 5    // the same of Apache Kafka with one node
@@ -75,6 +76,9 @@ func (c cost) seconds(trials []result.Planned, t result.Timing, fill int64) floa
 		each += settling + warming*timing.Warmup.Seconds() + timing.Window.Seconds() + around
 		if outside(arm) {
 			each += process
+		}
+		if arm.Client == "java-share" {
+			each += sharing
 		}
 	}
 	return calibrating + each + c.preparing(trials, func(s Shape) float64 { return creating + filling(s, fill) })

@@ -147,14 +147,19 @@ func (t *TLS) javaRules() map[string]string {
 	return properties
 }
 
-// WriteJavaFile writes properties, in the order of their keys, into a new file that
-// nobody else may read, so that java.util.Properties reads them as they are.
-func WriteJavaFile(path string, properties map[string]string) error {
+// JavaFile is the text of properties, in the order of their keys, that
+// java.util.Properties reads as they are.
+func JavaFile(properties map[string]string) string {
 	var text strings.Builder
 	for _, key := range slices.Sorted(maps.Keys(properties)) {
 		text.WriteString(escapeProperty(key, true) + "=" + escapeProperty(properties[key], false) + "\n")
 	}
-	return writeOwn(path, []byte(text.String()))
+	return text.String()
+}
+
+// WriteJavaFile writes a JavaFile anew, so that nobody else may read it.
+func WriteJavaFile(path string, properties map[string]string) error {
+	return writeOwn(path, []byte(JavaFile(properties)))
 }
 
 // escapeProperty keeps Java's reader from seeing syntax in what is text, and leaves the

@@ -281,11 +281,11 @@ func (p *process) finish(how error) {
 		p.told.Errors = p.words.exceptions
 	}
 	p.err = p.failure
-	if p.err == nil && now.records == 0 && p.told.Errors > 0 {
-		p.err = fmt.Errorf("%s sent nothing%s", p.who(), p.words.why())
-	}
 	if p.err == nil && (!p.stopped || !asked(how)) {
 		p.err = p.judge(how, now)
+	}
+	if p.err == nil && now.records == 0 && p.told.Errors > 0 {
+		p.err = fmt.Errorf("%s sent nothing%s", p.who(), p.words.why())
 	}
 }
 

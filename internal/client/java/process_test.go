@@ -188,6 +188,18 @@ func TestFailedRecordsAreCounted(t *testing.T) {
 	}
 }
 
+func TestAProducerThatOnlyFailsIsNoProducer(t *testing.T) {
+	p := fake(t, `printf 'org.apache.kafka.common.errors.SaslAuthenticationException: Authentication failed\n' >&2; echo said; exec sleep 60`)
+	for said := false; !said; time.Sleep(time.Millisecond) {
+		p.mu.Lock()
+		said = len(p.words.last) == 2
+		p.mu.Unlock()
+	}
+	if _, err := p.Stop(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "sent nothing: Authentication failed") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestTheToolAndItsSecretsDieWithUs(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
 	temp := t.TempDir()

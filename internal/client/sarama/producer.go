@@ -39,8 +39,8 @@ type producer struct {
 	// that the two do not fight over it. mu guards what is still to be counted down.
 	records, bytes               atomic.Int64
 	settledRecords, settledBytes int64
-	waiting        atomic.Int64  // eighths of the limits that the sender waits for, or one of these
-	room           chan struct{} // it may look again
+	waiting                      atomic.Int64  // eighths of the limits that the sender waits for, or one of these
+	room                         chan struct{} // it may look again
 }
 
 const (
@@ -324,9 +324,21 @@ func (p *producer) Close(ctx context.Context) error {
 // leave waits for what feeds and hears, and closes sarama's parts from the outside in.
 func (p *producer) leave() {
 	<-p.fed
+	if p.draft.config.Producer.RequiredAcks == sarama.NoResponse {
+		p.arrive()
+	}
 	if p.async != nil {
 		p.async.AsyncClose()
 		p.told.Wait()
 	}
 	_ = p.sarama.Close() // it fails only when closed before
+}
+
+// arrive asks each broker something and waits for the answer: it answers in order,
+// so that what was sent without acknowledgement is in the log by then. What fails
+// was promised to nobody.
+func (p *producer) arrive() {
+	for _, broker := range p.sarama.Brokers() {
+		_, _ = broker.GetMetadata(sarama.NewMetadataRequest(p.draft.config.Version, []string{p.topic}))
+	}
 }
