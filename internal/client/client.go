@@ -35,8 +35,9 @@ type Options struct {
 	// Security says how the connections are encrypted and as whom they are made.
 	// franz can all of it. confluent cannot check the server's certificate for
 	// another name than the one dialled, nor authenticate with AWS_MSK_IAM, nor
-	// choose TLS versions or ciphers: its checks then give an error that wraps
-	// ErrProperty and says so. none connects to nothing and ignores it.
+	// choose TLS versions or ciphers; sarama cannot authenticate with AWS_MSK_IAM. Their
+	// checks then give an error that wraps ErrProperty and says so. none connects to
+	// nothing and ignores it.
 	Security security.Security
 	// Properties are the user's own, in Java or librdkafka spelling
 	// ("fetch.max.bytes", "linger.ms", "fetch.queue.backoff.ms"); they win over

@@ -155,9 +155,9 @@ func TestThePagesFiguresAreTheReports(t *testing.T) {
 			}
 		}
 		for i, row := range r.Rows {
-		if row.Cannot != "" {
-			continue
-		}
+			if row.Cannot != "" {
+				continue
+			}
 			for _, field := range []string{"records_per_second.median", "megabytes_per_second.median", "cpu_ns_per_record.median", "cpus_busy.median", "trials.0.records_per_second"} {
 				if path := "rows." + strconv.Itoa(i) + "." + field; !seen[path] {
 					t.Errorf("%s: %s is not in the page", name, path)

@@ -30,6 +30,19 @@ type reading struct {
 	sum     atomic.Uint64
 }
 
+// saramaTuned and segmentioTuned are what the tuned profiles come to.
+func saramaTuned() *sarama.Config {
+	config := sarama.NewConfig()
+	config.Version = sarama.MaxVersion
+	config.ChannelBufferSize = 8192
+	config.Consumer.MaxProcessingTime = time.Minute
+	return config
+}
+
+func segmentioTuned() segmentio.ReaderConfig {
+	return segmentio.ReaderConfig{MaxBytes: 10 << 20, QueueCapacity: 10_000, ReadLagInterval: -1}
+}
+
 // lot is what a loop adds at a time, so that counting costs nothing.
 const lot = 512
 
@@ -53,14 +66,14 @@ func (t *tally) flush() {
 	t.n, t.sum = 0, 0
 }
 
-// loop reads the eight partitions of a topic until ctx ends.
-type loop func(ctx context.Context, brokers []string, topic string, r *reading) error
+// readLoop reads the eight partitions of a topic until ctx ends.
+type readLoop func(ctx context.Context, brokers []string, topic string, r *reading) error
 
 const adapterPartitions = 8
 
 // bareLoops read as an application does that wants nothing but the values, with the
 // settings that the adapter has in force at profile tuned.
-var bareLoops = map[string]loop{"franz": bareFranz, "confluent": bareConfluent, "sarama": bareSarama, "segmentio": bareSegmentio}
+var bareLoops = map[string]readLoop{"franz": bareFranz, "confluent": bareConfluent, "sarama": bareSarama, "segmentio": bareSegmentio}
 
 func bareFranz(ctx context.Context, brokers []string, topic string, r *reading) error {
 	starts := map[int32]kgo.Offset{}
@@ -111,11 +124,7 @@ func bareConfluent(ctx context.Context, brokers []string, topic string, r *readi
 }
 
 func bareSarama(ctx context.Context, brokers []string, topic string, r *reading) error {
-	config, err := saramaTuned()
-	if err != nil {
-		return err
-	}
-	c, err := sarama.NewConsumer(brokers, config)
+	c, err := sarama.NewConsumer(brokers, saramaTuned())
 	if err != nil {
 		return err
 	}
@@ -173,7 +182,7 @@ func bareSegmentio(ctx context.Context, brokers []string, topic string, r *readi
 }
 
 // adapted reads the same through the interface.
-func adapted(name string) loop {
+func adapted(name string) readLoop {
 	return func(ctx context.Context, brokers []string, topic string, r *reading) error {
 		library, err := libraries.Open(name)
 		if err != nil {
@@ -206,7 +215,7 @@ func adapted(name string) loop {
 }
 
 // rateOf is how many records a second a loop reads, once it has begun to.
-func rateOf(b *testing.B, read loop, brokers []string, topic string) float64 {
+func rateOf(b *testing.B, read readLoop, brokers []string, topic string) float64 {
 	b.Helper()
 	const warmup, window = 400 * time.Millisecond, 1500 * time.Millisecond
 	ctx, cancel := context.WithTimeout(b.Context(), time.Minute)

@@ -18,7 +18,6 @@ import (
 type slot struct {
 	record client.Record
 	own    []byte // RecordSize bytes
-	next   *slot  // of those that are free
 	queued bool   // its acknowledgement is owed
 }
 
@@ -27,7 +26,7 @@ const (
 	slotsAtOnce = 256
 	// writeMost bounds the records given to the Writer in one call: enough that what
 	// a call costs does not count, few enough that the Writer can begin to send.
-	writeMost = 256
+	writeMost = 100
 	// gatherFor bounds how long the first record that follows a pause waits for
 	// others. It is a fifth of the linger at most.
 	gatherFor = time.Millisecond
@@ -49,11 +48,11 @@ type producer struct {
 	written     chan struct{} // closed when write has returned
 	dead        atomic.Pointer[error]
 
-	free   *slot    // the sender's
+	free   []*slot  // the sender's
 	blocks [][]slot // all, the sender's too
 
 	mu       sync.Mutex
-	returned *slot
+	returned []*slot
 	wake     chan struct{} // write has something to look at
 
 	// The sender gives the Writer what is pending, many records at a time, as long as
@@ -75,7 +74,8 @@ type producer struct {
 
 	// Acked runs under acking, since the Writer's goroutines are one per partition.
 	acking    sync.Mutex
-	delivered bool // at least one record was acknowledged
+	done      []*slot // of one batch
+	delivered bool    // at least one record was acknowledged
 }
 
 // Producer makes a producer to one topic. An error names the property that is
@@ -120,30 +120,25 @@ func (p *producer) Record() *client.Record {
 
 // slot takes a free one, or makes some.
 func (p *producer) slot() *slot {
-	if p.free == nil {
+	if len(p.free) == 0 {
 		p.mu.Lock()
-		p.free, p.returned = p.returned, nil
+		p.free, p.returned = p.returned, p.free
 		p.mu.Unlock()
 	}
-	if p.free == nil {
+	if len(p.free) == 0 {
 		fresh := make([]slot, slotsAtOnce)
 		values := make([]byte, slotsAtOnce*p.size)
 		for i := range fresh {
 			fresh[i].record.Slot = &fresh[i]
 			fresh[i].own = values[i*p.size : (i+1)*p.size : (i+1)*p.size]
-			p.keep(&fresh[i])
+			p.free = append(p.free, &fresh[i])
 		}
 		p.blocks = append(p.blocks, fresh)
 	}
-	s := p.free
-	p.free = s.next
+	last := len(p.free) - 1
+	s := p.free[last]
+	p.free = p.free[:last]
 	return s
-}
-
-// keep takes a slot back that was not sent.
-func (p *producer) keep(s *slot) {
-	s.next = p.free
-	p.free = s
 }
 
 func (p *producer) Send(ctx context.Context, r *client.Record) error {
@@ -153,7 +148,7 @@ func (p *producer) Send(ctx context.Context, r *client.Record) error {
 	}
 	size := int64(len(r.Key) + len(r.Value))
 	if err := p.wait(ctx, size); err != nil {
-		p.keep(s)
+		p.free = append(p.free, s)
 		return err
 	}
 	p.sent++
@@ -385,7 +380,8 @@ func (p *producer) settle(messages []kafka.Message, err error) {
 	} else if len(messages) > 0 {
 		p.delivered = true
 	}
-	var done released
+	p.done = p.done[:0]
+	var bytes int64
 	for i := range messages {
 		s := messages[i].WriterData.(*slot)
 		if !s.queued {
@@ -397,38 +393,19 @@ func (p *producer) settle(messages []kafka.Message, err error) {
 			s.record.Offset = messages[i].Offset
 		}
 		p.acked(&s.record, err)
-		done.add(s, len(messages[i].Key)+len(messages[i].Value))
+		p.done = append(p.done, s)
+		bytes += int64(len(messages[i].Key) + len(messages[i].Value))
 	}
-	p.release(done)
+	p.release(bytes)
 }
 
-// released are slots that go back to the sender together, as a list.
-type released struct {
-	first, last    *slot
-	records, bytes int64
-}
-
-func (r *released) add(s *slot, bytes int) {
-	if r.last == nil {
-		r.last = s
-	}
-	s.next = r.first
-	r.first = s
-	r.records++
-	r.bytes += int64(bytes)
-}
-
-// release gives slots back to the sender.
-func (p *producer) release(done released) {
-	if done.records == 0 {
-		return
-	}
+// release gives the slots of a batch back to the sender; acking is held.
+func (p *producer) release(bytes int64) {
 	p.mu.Lock()
-	done.last.next = p.returned
-	p.returned = done.first
+	p.returned = append(p.returned, p.done...)
 	p.mu.Unlock()
-	p.settledBytes.Add(done.bytes)
-	p.settled.Add(done.records)
+	p.settledBytes.Add(bytes)
+	p.settled.Add(int64(len(p.done)))
 	if p.waiting.Load() {
 		signal(p.room)
 	}
