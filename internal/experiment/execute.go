@@ -253,7 +253,7 @@ func (x *execution) climb(ctx context.Context, rung string) (work, error) {
 	spec := ladder.Spec{
 		Rung: rung, Workload: x.Arm.Workload, Topic: x.Topic,
 		Brokers: x.Brokers, Security: x.Security, Wire: &x.wire, Connections: s.Instances,
-		Properties: Properties(x.Arm), Ledger: x.ledger, Sparse: x.Sparse, Group: fmt.Sprintf("redline-%08x", x.Run),
+		Properties: rungProperties(x.Arm), Ledger: x.ledger, Sparse: x.Sparse, Group: fmt.Sprintf("redline-%08x", x.Run),
 		Partitions: s.Partitions, RecordBytes: s.RecordBytes,
 	}
 	var err error

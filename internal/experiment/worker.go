@@ -95,7 +95,17 @@ func checkRung(arm result.Arm, rung string, handler plan.Handler) error {
 	if rung == "handler" && handler.Kind == plan.HandleNone {
 		return client.Cannot(rungPrefix+rung, "do anything without a handler", "give one with --handler, such as burn=2us")
 	}
-	return ladder.Check(arm.Workload, rung, Properties(arm))
+	return ladder.Check(arm.Workload, rung, rungProperties(arm))
+}
+
+// rungProperties are what is set on a rung: it has acknowledgements of its own.
+func rungProperties(arm result.Arm) map[string]string {
+	properties := map[string]string{}
+	if arm.Workload == result.Produce && arm.Setting.Compression != "" {
+		properties["compression.type"] = arm.Setting.Compression
+	}
+	maps.Copy(properties, arm.Setting.Properties)
+	return properties
 }
 
 func checkExternal(arm result.Arm, external client.External, handler plan.Handler) error {

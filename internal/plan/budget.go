@@ -17,8 +17,6 @@ const (
 	leastWindow = time.Second
 	// leastBursts holds several bursts of a client that delivers one a second.
 	leastBursts = 5 * time.Second
-	// leastJava holds three of the lines that Kafka's own tools print each second.
-	leastJava   = 3 * time.Second
 	leastWarmup = 400 * time.Millisecond
 	leastFill   = 64 << 20
 	// fillShare is the part of a short time that may go into filling topics.

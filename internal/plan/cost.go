@@ -200,7 +200,7 @@ func TimingOf(arm result.Arm, t result.Timing) result.Timing {
 	case bursty(arm):
 		t.Warmup, t.Window = max(t.Warmup, time.Second), max(t.Window, leastBursts)
 	case strings.HasPrefix(arm.Client, "java"):
-		t.Warmup, t.Window = max(t.Warmup, time.Second), max(t.Window, leastJava)
+		t.Warmup = max(t.Warmup, time.Second)
 	}
 	return t
 }

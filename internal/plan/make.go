@@ -218,16 +218,8 @@ func (b *budget) doubts() (notes []string) {
 	for _, arm := range b.cost.arms {
 		if window := TimingOf(arm, b.timing).Window; arm.Cannot == "" && window != b.timing.Window && !told[arm.Client] {
 			told[arm.Client] = true
-			notes = append(notes, fmt.Sprintf("windows of %s last %s: %s", arm.Client, term.Duration(window), longer(arm)))
+			notes = append(notes, fmt.Sprintf("windows of %s last %s: at its defaults it delivers one burst a second", arm.Client, term.Duration(window)))
 		}
 	}
 	return notes
-}
-
-// longer is why an arm's windows are longer than the others'.
-func longer(arm result.Arm) string {
-	if bursty(arm) {
-		return "at its defaults it delivers one burst a second"
-	}
-	return "it tells its counts once a second"
 }

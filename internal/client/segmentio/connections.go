@@ -97,7 +97,7 @@ func (c *connections) end() {
 	c.mu.Unlock()
 	for _, one := range open {
 		one.ended.Store(true)
-		one.Close()
+		_ = one.Close() // nothing that was written waits for it
 	}
 }
 
@@ -133,7 +133,7 @@ type conn struct {
 // giveUp ends a connection on which nothing was heard.
 func (c *conn) giveUp() {
 	c.silent.Store(true)
-	c.Close()
+	_ = c.Close() // it is given up
 }
 
 func (c *conn) Read(p []byte) (int, error) {
@@ -180,8 +180,8 @@ func (c *conn) Write(p []byte) (int, error) {
 }
 
 func (c *conn) Close() error {
-	c.silence.Stop()
 	c.all.mu.Lock()
+	c.silence.Stop()
 	delete(c.all.open, c)
 	c.all.mu.Unlock()
 	return c.Conn.Close()

@@ -221,20 +221,18 @@ func (c *consumer) askTopic(ctx context.Context) error {
 	defer cancel()
 	all := c.dialer.connections()
 	defer all.end()
-	var err error
 	for _, broker := range c.watch.brokers {
-		var partitions []kafka.Partition
-		if partitions, err = c.kafkaDialer(all).LookupPartitions(within, "tcp", broker, c.topic); err == nil {
+		partitions, err := c.kafkaDialer(all).LookupPartitions(within, "tcp", broker, c.topic)
+		switch err = known(err); {
+		case err == nil:
 			return c.found(partitions)
-		}
-		if err = known(err); unknownTopic(err) {
+		case unknownTopic(err):
 			return c.fail(missing(c.topic, err))
-		}
-		if notAllowed(err) {
+		case notAllowed(err):
 			return c.fail(fmt.Errorf("reading topic %q: %w", c.topic, c.watch.attempt.Classify(err)))
 		}
 	}
-	return nil //nolint:nilerr // nobody knows; asked again at the next poll
+	return nil // nobody knows; asked again at the next poll
 }
 
 // found looks whether the topic has the partitions assigned.

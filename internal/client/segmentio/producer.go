@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,8 +18,14 @@ import (
 // slot holds one record from Record to its acknowledgement.
 type slot struct {
 	record client.Record
-	own    []byte // RecordSize bytes
-	queued bool   // its acknowledgement is owed
+	number int32
+	queued bool // its acknowledgement is owed
+}
+
+// block is slots that are made together, with RecordSize bytes for each.
+type block struct {
+	slots  [slotsAtOnce]slot
+	values []byte
 }
 
 const (
@@ -48,11 +55,13 @@ type producer struct {
 	written     chan struct{} // closed when write has returned
 	dead        atomic.Pointer[error]
 
-	free   []*slot  // the sender's
-	blocks [][]slot // all, the sender's too
+	// The slots of the sender: all, and the numbers of those that are free. Numbers,
+	// since the garbage collector looks at each pointer.
+	blocks []*block
+	free   []int32
 
 	mu       sync.Mutex
-	returned []*slot
+	returned []int32
 	wake     chan struct{} // write has something to look at
 
 	// The sender gives the Writer what is pending, many records at a time, as long as
@@ -74,7 +83,7 @@ type producer struct {
 
 	// Acked runs under acking, since the Writer's goroutines are one per partition.
 	acking    sync.Mutex
-	done      []*slot // of one batch
+	done      []int32 // of one batch
 	delivered bool    // at least one record was acknowledged
 }
 
@@ -111,34 +120,49 @@ func chosen(m kafka.Message, _ ...int) int {
 	return int(m.WriterData.(*slot).record.Partition)
 }
 
+// Record leaves as it is what it need not change: storing a pointer costs something
+// whenever garbage is collected.
 func (p *producer) Record() *client.Record {
-	s := p.slot()
-	r := &s.record
-	r.Partition, r.Key, r.Value, r.Time = 0, nil, s.own, time.Time{}
+	number := p.slot()
+	b := p.blocks[number/slotsAtOnce]
+	at := int(number % slotsAtOnce)
+	r := &b.slots[at].record
+	own := b.values[at*p.size : (at+1)*p.size : (at+1)*p.size]
+	if p.size == 0 || len(r.Value) != p.size || &r.Value[0] != &own[0] {
+		r.Value = own
+	}
+	if r.Key != nil {
+		r.Key = nil
+	}
+	r.Partition, r.Time = 0, time.Time{}
 	return r
 }
 
-// slot takes a free one, or makes some.
-func (p *producer) slot() *slot {
+// slot takes the number of a free one, or makes some.
+func (p *producer) slot() int32 {
 	if len(p.free) == 0 {
 		p.mu.Lock()
 		p.free, p.returned = p.returned, p.free
 		p.mu.Unlock()
 	}
 	if len(p.free) == 0 {
-		fresh := make([]slot, slotsAtOnce)
-		values := make([]byte, slotsAtOnce*p.size)
-		for i := range fresh {
-			fresh[i].record.Slot = &fresh[i]
-			fresh[i].own = values[i*p.size : (i+1)*p.size : (i+1)*p.size]
-			p.free = append(p.free, &fresh[i])
-		}
-		p.blocks = append(p.blocks, fresh)
+		p.grow()
 	}
 	last := len(p.free) - 1
-	s := p.free[last]
+	number := p.free[last]
 	p.free = p.free[:last]
-	return s
+	return number
+}
+
+func (p *producer) grow() {
+	fresh := &block{values: make([]byte, slotsAtOnce*p.size)}
+	for i := range fresh.slots {
+		s := &fresh.slots[i]
+		s.number = int32(len(p.blocks)*slotsAtOnce + i)
+		s.record.Slot = s
+		p.free = append(p.free, s.number)
+	}
+	p.blocks = append(p.blocks, fresh)
 }
 
 func (p *producer) Send(ctx context.Context, r *client.Record) error {
@@ -148,7 +172,7 @@ func (p *producer) Send(ctx context.Context, r *client.Record) error {
 	}
 	size := int64(len(r.Key) + len(r.Value))
 	if err := p.wait(ctx, size); err != nil {
-		p.free = append(p.free, s)
+		p.free = append(p.free, s.number)
 		return err
 	}
 	p.sent++
@@ -162,7 +186,13 @@ func (p *producer) Send(ctx context.Context, r *client.Record) error {
 func (p *producer) put(s *slot) {
 	r := &s.record
 	p.giving.Lock()
-	p.pending = append(p.pending, kafka.Message{Key: r.Key, Value: r.Value, Time: r.Time, WriterData: s})
+	if len(p.pending) == cap(p.pending) {
+		p.pending = slices.Grow(p.pending, writeMost)
+	}
+	p.pending = p.pending[:len(p.pending)+1]
+	// Field by field: the others are never set.
+	m := &p.pending[len(p.pending)-1]
+	m.Key, m.Value, m.Time, m.WriterData = r.Key, r.Value, r.Time, s
 	if p.direct && len(p.pending) >= writeMost {
 		p.giveDirectly()
 		p.given++
@@ -393,7 +423,7 @@ func (p *producer) settle(messages []kafka.Message, err error) {
 			s.record.Offset = messages[i].Offset
 		}
 		p.acked(&s.record, err)
-		p.done = append(p.done, s)
+		p.done = append(p.done, s.number)
 		bytes += int64(len(messages[i].Key) + len(messages[i].Value))
 	}
 	p.release(bytes)
@@ -473,9 +503,9 @@ func (p *producer) Close(ctx context.Context) error {
 func (p *producer) giveUp() {
 	p.acking.Lock()
 	defer p.acking.Unlock()
-	for _, block := range p.blocks {
-		for i := range block {
-			s := &block[i]
+	for _, b := range p.blocks {
+		for i := range b.slots {
+			s := &b.slots[i]
 			if !s.queued {
 				continue
 			}

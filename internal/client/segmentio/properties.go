@@ -152,7 +152,7 @@ var properties = []property{
 	millis("connections.max.idle.ms", producing, 100, 900_000, func(d *draft) *time.Duration { return &d.idle }),
 
 	// Kafka-go's own, which Kafka's clients have no word for.
-	number("queue.capacity", consuming, 1, 10_000_000, "a whole number of records for each partition, from 1 to 10000000", func(d *draft) *int { return &d.queue }),
+	number("queue.capacity", consuming, 1, 10_000_000, "a whole number of records for each partition, from 1 to 10000000", func(d *draft) *int { return &d.queue }, "queued.min.messages"),
 	millis("read.batch.timeout.ms", consuming, 10, 900_000, func(d *draft) *time.Duration { return &d.batchWait }),
 	millis("join.group.backoff.ms", grouping, 1, 600_000, func(d *draft) *time.Duration { return &d.rejoin }),
 }

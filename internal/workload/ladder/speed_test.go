@@ -23,7 +23,8 @@ import (
 //
 //	REDLINE_LADDER=127.0.0.1:9092/topic go test -run '^$' -bench Rungs -benchtime 1x ./internal/workload/ladder
 //
-// The topic is read as it is; it is written to "topic-written", made anew.
+// The topic is read as it is; what is written goes to topics of its own, which are deleted.
+// Then each step of consuming is timed alone on bytes of the topic.
 func BenchmarkRungs(b *testing.B) {
 	address, topic, ok := strings.Cut(os.Getenv("REDLINE_LADDER"), "/")
 	if !ok {
@@ -31,6 +32,7 @@ func BenchmarkRungs(b *testing.B) {
 	}
 	const rounds = 5
 	for range b.N {
+		alone(b, address, topic)
 		for _, workload := range []string{consume, produce} {
 			if only := os.Getenv("REDLINE_LADDER_WORKLOAD"); only != "" && only != workload {
 				continue
@@ -46,6 +48,23 @@ func BenchmarkRungs(b *testing.B) {
 				fmt.Fprintf(os.Stdout, "%s %-10s %d connections: %s\n", workload, v.rung, v.connections, summary(took[i]))
 			}
 		}
+	}
+}
+
+// alone prints what the steps of consuming take in memory.
+func alone(b *testing.B, address, topic string) {
+	b.Helper()
+	v := variant{consume, "fetch", 1}
+	sample, err := Take(b.Context(), v.spec(b, address, topic), 64<<20)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, step := range []string{"crc", "decompress", "decode", "account"} {
+		ns, err := sample.Alone(step, time.Second)
+		if err != nil {
+			b.Fatal(err)
+		}
+		fmt.Fprintf(os.Stdout, "%s alone: %.1f ns\n", step, ns)
 	}
 }
 
@@ -100,6 +119,11 @@ func (v variant) measure(b *testing.B, address, topic string) reading {
 	if err := c.Stop(ctx); err != nil {
 		b.Fatal(err)
 	}
+	if v.workload == produce {
+		if _, err := admin(b, address).DeleteTopics(ctx, c.spec.Topic); err != nil {
+			b.Fatal(err)
+		}
+	}
 	return reading{float64(read) / took.Seconds(), float64(spent) / float64(read)}
 }
 
@@ -118,8 +142,11 @@ func (v variant) spec(b *testing.B, address, topic string) Spec {
 		return s
 	}
 	const size, partitions = 100, 8
-	s.Topic, s.Partitions, s.RecordBytes = topic+"-written", partitions, size
-	remake(b, address, s.Topic, partitions)
+	s.Topic, s.Partitions, s.RecordBytes = fmt.Sprintf("%s-written-%d", topic, time.Now().UnixNano()), partitions, size
+	cl := admin(b, address)
+	if _, err := cl.CreateTopic(b.Context(), partitions, 1, nil, s.Topic); err != nil {
+		b.Fatal(err)
+	}
 	acks, idempotent := Promised(v.rung)
 	var err error
 	if s.Payload, err = payload.New(payload.Config{Size: size, Partitions: partitions, Run: 7, Acks: acks, Idempotent: idempotent}); err != nil {
@@ -166,18 +193,4 @@ func ranges(t testing.TB, address, topic string) (starts, ends map[int32]int64) 
 		}
 	})
 	return starts, ends
-}
-
-// remake deletes a topic and makes it anew, once the broker has done so.
-func remake(b *testing.B, address, topic string, partitions int32) {
-	b.Helper()
-	cl := admin(b, address)
-	_, _ = cl.DeleteTopics(b.Context(), topic)
-	for range 100 {
-		if _, err := cl.CreateTopic(b.Context(), partitions, 1, nil, topic); err == nil {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	b.Fatalf("cannot make topic %s", topic)
 }
