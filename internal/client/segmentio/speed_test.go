@@ -284,7 +284,7 @@ func BenchmarkProduceAgainstBareLoop(b *testing.B) {
 	bare, ours := newBareWriter(b, address), newOursWriter(b, address)
 	defer bare.close()
 	defer func() { _ = ours.Close(b.Context()) }()
-	inTurn(b, 500_000, bare.write, ours.write)
+	inTurn(b, 2_000_000, bare.write, ours.write)
 }
 
 // Each row of the table must be usable: its default, as shown, is a value that
