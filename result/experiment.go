@@ -87,10 +87,10 @@ type RowTrial struct {
 	// Claimed is the rate that a client in a process of its own says it reached; 0 when
 	// it says none.
 	Claimed       float64 `json:"claimed_records_per_second,omitempty"`
-	WarmupSeconds      float64 `json:"warmup_seconds"`
-	WindowSeconds      float64 `json:"window_seconds"`
-	Cut                string  `json:"cut"`
-	Rewinds            int64   `json:"rewinds,omitempty"`
+	WarmupSeconds float64 `json:"warmup_seconds"`
+	WindowSeconds float64 `json:"window_seconds"`
+	Cut           string  `json:"cut"`
+	Rewinds       int64   `json:"rewinds,omitempty"`
 	// Rates are records per second in each BinSeconds from the trial's start on.
 	BinSeconds float64    `json:"bin_seconds,omitempty"`
 	Rates      []float64  `json:"rates,omitempty"`

@@ -40,7 +40,7 @@ func saramaTuned() *sarama.Config {
 }
 
 func segmentioTuned() segmentio.ReaderConfig {
-	return segmentio.ReaderConfig{MaxBytes: 10 << 20, QueueCapacity: 10_000, ReadLagInterval: -1}
+	return segmentio.ReaderConfig{MaxBytes: 10_000_000, QueueCapacity: 1000, MaxWait: 3 * time.Second, ReadLagInterval: -1}
 }
 
 // lot is what a loop adds at a time, so that counting costs nothing.

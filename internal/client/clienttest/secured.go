@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -110,10 +111,15 @@ func secretless(t *testing.T, settings map[string]string) {
 }
 
 // doorkeeper starts a broker that takes every mechanism, and whose word on who
-// may come in is the test's. Sessions last for life, if it is not zero.
+// may come in is the test's. Sessions last for life, if it is not zero: as Kafka
+// does, it ends a connection whose client asks for anything after that without
+// having authenticated again.
 func doorkeeper(t *testing.T, life time.Duration, admits func(credentials []byte) bool) string {
 	t.Helper()
-	k := start(t, map[string]int32{"topic": 1})
+	k := start(t, map[string]int32{"topic": 1}, kfake.ListenFn(func(network, address string) (net.Listener, error) {
+		listener, err := new(net.ListenConfig).Listen(t.Context(), network, address)
+		return guarded{listener, life}, err
+	}))
 	t.Cleanup(k.Close)
 	k.ControlKey(int16(kmsg.SASLHandshake), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		k.KeepControl()
@@ -134,6 +140,40 @@ func doorkeeper(t *testing.T, life time.Duration, admits func(credentials []byte
 		return answer, nil, true
 	})
 	return k.ListenAddrs()[0]
+}
+
+// guarded is a listener whose connections are sessions of that length.
+type guarded struct {
+	net.Listener
+	life time.Duration
+}
+
+func (g guarded) Accept() (net.Conn, error) {
+	conn, err := g.Listener.Accept()
+	return &session{Conn: conn, life: g.life}, err
+}
+
+// session is a connection that ends at the first request after its life, which each
+// SaslAuthenticate begins anew. kfake reads the length of a request, then the rest.
+type session struct {
+	net.Conn
+	life time.Duration
+	ends time.Time // zero before it has authenticated
+}
+
+func (s *session) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	if n < 8 || s.life == 0 { // a length, or the last part of a request
+		return n, err
+	}
+	switch key := binary.BigEndian.Uint16(p); {
+	case key == uint16(kmsg.SASLAuthenticate):
+		s.ends = time.Now().Add(s.life)
+	case key != uint16(kmsg.SASLHandshake) && !s.ends.IsZero() && time.Now().After(s.ends):
+		s.Conn.Close()
+		return 0, net.ErrClosed
+	}
+	return n, err
 }
 
 // refusal is what a refused login must come to.

@@ -81,7 +81,10 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 		return nil, fmt.Errorf("kafka-go refuses these properties: %w; change or leave out the one it names", err)
 	}
 	if o.Group != "" {
-		return c, c.join(o)
+		if err := c.join(o); err != nil {
+			return nil, err
+		}
+		return c, nil
 	}
 	for partition, offset := range o.Assign {
 		c.feeds[partition] = c.feed(partition, offset)

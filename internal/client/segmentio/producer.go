@@ -20,6 +20,8 @@ type slot struct {
 	record client.Record
 	number int32
 	queued bool // its acknowledgement is owed
+	// Two cache lines each, of which the goroutine that acknowledges needs the second.
+	_ [128 - 112]byte
 }
 
 // block is slots that are made together, with RecordSize bytes for each.
@@ -34,9 +36,9 @@ const (
 	// writeMost bounds the records given to the Writer in one call: enough that what
 	// a call costs does not count, few enough that the Writer can begin to send.
 	writeMost = 100
-	// gatherFor bounds how long the first record that follows a pause waits for
-	// others. It is a fifth of the linger at most.
-	gatherFor = time.Millisecond
+	// The first record that follows a pause waits for others for a fifth of the
+	// linger, within these bounds.
+	gatherLeast, gatherMost = 100 * time.Microsecond, time.Millisecond
 	// retryPause is the wait after a call that the Writer could do nothing with.
 	retryPause = 100 * time.Millisecond
 )
@@ -299,7 +301,7 @@ func (p *producer) write() {
 func (p *producer) look() {
 	var given int64
 	for p.base.Err() == nil {
-		p.pause(min(gatherFor, p.draft.linger/5))
+		p.pause(min(max(gatherLeast, p.draft.linger/5), gatherMost))
 		if !p.giving.TryLock() {
 			continue
 		}
@@ -380,7 +382,8 @@ func (p *producer) final(err error) error {
 		if p.missingSince.IsZero() {
 			p.missingSince = time.Now()
 		}
-		if time.Since(p.missingSince) < max(unknownTopicFor, p.draft.metadataAge) {
+		// A Transport looks again within metadata.max.age.ms.
+		if time.Since(p.missingSince) < min(max(unknownTopicFor, p.draft.metadataAge), reachWithin) {
 			return nil
 		}
 		return missing(p.topic, err)
@@ -410,7 +413,7 @@ func (p *producer) settle(messages []kafka.Message, err error) {
 	} else if len(messages) > 0 {
 		p.delivered = true
 	}
-	p.done = p.done[:0]
+	done := p.done[:0]
 	var bytes int64
 	for i := range messages {
 		s := messages[i].WriterData.(*slot)
@@ -423,9 +426,10 @@ func (p *producer) settle(messages []kafka.Message, err error) {
 			s.record.Offset = messages[i].Offset
 		}
 		p.acked(&s.record, err)
-		p.done = append(p.done, s.number)
+		done = append(done, s.number)
 		bytes += int64(len(messages[i].Key) + len(messages[i].Value))
 	}
+	p.done = done
 	p.release(bytes)
 }
 

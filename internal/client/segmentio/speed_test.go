@@ -278,7 +278,7 @@ func (o oursWriter) write(ctx context.Context, records int) error {
 	return o.Flush(ctx)
 }
 
-// BenchmarkProduceAgainstBareLoop writes half a million records with each in turn.
+// BenchmarkProduceAgainstBareLoop writes two million records with each in turn.
 func BenchmarkProduceAgainstBareLoop(b *testing.B) {
 	address := synthetic(b, kfake.BlackholeProduce())
 	bare, ours := newBareWriter(b, address), newOursWriter(b, address)
