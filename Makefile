@@ -5,7 +5,7 @@ SIZE ?= 100
 THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine article suites aa simulate kills memory any-kafka faults fuzz produce clean
+.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine bench-adapters bench-ladder clients article suites aa simulate kills memory any-kafka faults fuzz produce clean
 
 help: ## list the chores
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -39,6 +39,15 @@ bench-overhead: ## what our counting costs against a bare franz-go loop, on real
 
 bench-engine: ## what a trial costs against the workload alone and a bare loop, on real Kafka
 	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$$' -bench Engine -benchtime 1x -timeout 30m
+
+bench-adapters: ## what each client's adapter costs against a bare loop, on real Kafka
+	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$$' -bench Adapters -benchtime 1x -timeout 30m
+
+bench-ladder: ## whether each step alone predicts its rung, on real Kafka
+	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$$' -bench Ladder -benchtime 1x -timeout 30m
+
+clients: ## an hour and a quarter: every client and both ladders, on real Kafka
+	scripts/clients.sh
 
 suites: ## every built-in question in 3 minutes each, on real Kafka
 	scripts/suites.sh

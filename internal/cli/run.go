@@ -84,7 +84,7 @@ within rounds. A run that was cut off goes on with --resume.`,
 		Example: `  redline run acks
   redline run compression --plan
   redline run my-question.yaml --set consumers=1,2 -o md
-  redline run clients --clients franz,confluent --time 5m
+  redline run clients --clients franz,sarama --plan
   redline run --resume 20261124-120000-seed`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

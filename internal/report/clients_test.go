@@ -143,6 +143,7 @@ func TestOnlyWhoNeitherWorksNorIsServedWaitsByItself(t *testing.T) {
 		cpus      float64
 		idle      float64 // seconds of 100
 		handler   float64
+		busy      float64 // processors of the host's two; 0: not known
 		inForce   string
 		want      bool
 		wantWords string
@@ -151,13 +152,17 @@ func TestOnlyWhoNeitherWorksNorIsServedWaitsByItself(t *testing.T) {
 		{what: "a pause of a client that has no such setting", cpus: 0.12, idle: 88, want: true},
 		{what: "work between fetches", cpus: 0.95, idle: 88},
 		{what: "a slow broker", cpus: 0.12, idle: 12},
+		{what: "a machine that is full", cpus: 0.12, idle: 88, busy: 1.9},
 		{what: "a handler that sleeps", cpus: 0.12, idle: 88, handler: 85},
 		{what: "nothing known of connections", cpus: 0.12, idle: -1},
 	} {
 		r := told(0, "confluent", "defaults")
 		r.RecordsPerSecond = estimate(1, 2, 3)
 		r.ClientCPUs = estimate(c.cpus, c.cpus, c.cpus)
-		r.Usage.Wall = 50 * time.Second
+		r.Usage.Wall, r.Usage.CPUs = 50*time.Second, 2
+		if c.busy > 0 {
+			r.CPUsBusy = estimate(c.busy, c.busy, c.busy)
+		}
 		r.Waiting = &result.Waiting{Fetches: 10, Connections: 2, WaitedSeconds: 1, ReceivedSeconds: 1, IdleSeconds: c.idle, HandlerSeconds: c.handler / 2}
 		if c.inForce != "" {
 			r.InForce = map[string]string{backoff: c.inForce}
@@ -175,7 +180,7 @@ func TestOnlyWhoNeitherWorksNorIsServedWaitsByItself(t *testing.T) {
 func TestWhatIsNotKnownOfTimeIsNoFigure(t *testing.T) {
 	r := told(0, "segmentio", "tuned")
 	r.RecordsPerSecond = estimate(1, 2, 3)
-	unknownTime := timeSpent{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
+	unknownTime := timeSpent{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
 	if got := timeOf(r.Row); got != unknownTime {
 		t.Errorf("of nothing: %+v", got)
 	}

@@ -19,10 +19,12 @@ type timeSpent struct {
 	Requests, Records, Bytes float64
 	// Waited, Received and Idle are shares of the time of the connections that fetch.
 	Waited, Received, Idle float64
+	// Free is the share of the host's processors that nobody used.
+	Free float64
 }
 
 func timeOf(r result.Row) timeSpent {
-	t := timeSpent{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
+	t := timeSpent{-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1}
 	wall := r.Usage.Wall.Seconds()
 	if r.ClientCPUs.N > 0 {
 		t.CPUs = r.ClientCPUs.Median
@@ -31,6 +33,9 @@ func timeOf(r result.Row) timeSpent {
 		return t
 	}
 	t.GC = r.Usage.GCShare
+	if r.CPUsBusy.N > 0 && r.Usage.CPUs > 0 {
+		t.Free = 1 - r.CPUsBusy.Median/float64(r.Usage.CPUs)
+	}
 	w := r.Waiting
 	if w == nil {
 		return t
@@ -57,9 +62,13 @@ func timeOf(r result.Row) timeSpent {
 // client neither works nor waits for the broker.
 const idles = 0.5
 
+// free is the share of the processors that somebody could have used: on a full machine a
+// client that does little may be waiting for one.
+const free = 0.2
+
 // waits says whether a row's client waits by itself.
 func (t timeSpent) waits() bool {
-	return t.Idle > idles && t.CPUs >= 0 && t.CPUs < idles && t.Handler < 1-idles
+	return t.Idle > idles && t.CPUs >= 0 && t.CPUs < idles && t.Handler < 1-idles && (t.Free < 0 || t.Free > free)
 }
 
 // reading is a column of where the time goes.

@@ -207,7 +207,9 @@ func where(e result.Environment) []string {
 		parts = append(parts, term.Bytes(e.Memory)+" of memory")
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Clients)) {
-		parts = append(parts, e.Clients[name])
+		if version := e.Clients[name]; !slices.Contains(parts, version) {
+			parts = append(parts, version)
+		}
 	}
 	for _, part := range []string{e.OS, e.Kernel, e.Go} {
 		if part != "" {
