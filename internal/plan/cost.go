@@ -192,15 +192,11 @@ func outside(arm result.Arm) bool {
 }
 
 // TimingOf is how long the parts of an arm's trials last, in a plan with that timing.
-// A client that delivers one burst a second needs several of them in its window, one
-// that starts a Java machine needs its warm-up.
+// A client that delivers one burst a second needs several of them in its window.
 func TimingOf(arm result.Arm, t result.Timing) result.Timing {
-	switch {
-	case t.Window < time.Second: // of a test, or of somebody in a hurry
-	case bursty(arm):
+	hurried := t.Window < time.Second // a test, or somebody who knows
+	if bursty(arm) && !hurried {
 		t.Warmup, t.Window = max(t.Warmup, time.Second), max(t.Window, leastBursts)
-	case strings.HasPrefix(arm.Client, "java"):
-		t.Warmup = max(t.Warmup, time.Second)
 	}
 	return t
 }
