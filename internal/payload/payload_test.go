@@ -307,7 +307,7 @@ func BenchmarkNext(b *testing.B) {
 }
 
 func TestJSONBodiesAreJSONOfTheirSize(t *testing.T) {
-	for size := 1; size < 300; size++ {
+	for _, size := range []int{1, 2, 7, 10, 11, 12, 40, 68, 69, 90, 100, 101, 1000} {
 		p := newPool(JSON, size, 1)
 		for i := range 3 {
 			if body := p.body(i % len(p.crcs)); len(body) != size || !json.Valid(body) {
