@@ -3,6 +3,7 @@ package analysis
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"redline/internal/latency"
 	"redline/internal/stats"
@@ -172,7 +173,8 @@ func warningsOf(arm result.Arm, trials, counts []result.Trial) []string {
 	say(count(counts, func(t result.Trial) bool { return t.Cut == "bursts" }), "%d of %d windows were cut from burst to burst: the client delivers in bursts")
 	say(count(counts, func(t result.Trial) bool { return t.Rewinds > 0 }), "in %d of %d windows reading began anew from the start of the topic")
 	say(count(counts, func(t result.Trial) bool { return t.Records == 0 }), "%d of %d windows passed without a record")
-	say(count(counts, func(t result.Trial) bool { return len(t.Notes) > 0 }), "%d of %d windows were not steady all the time")
+	say(count(counts, func(t result.Trial) bool { return slices.ContainsFunc(t.Notes, unsteady) }), "%d of %d windows were not steady all the time")
+	warnings = append(warnings, noted(counts)...)
 	warnings = append(warnings, claims(counts)...)
 	failed := count(trials, func(t result.Trial) bool { return t.Error != "" })
 	if failed > 0 {
@@ -205,3 +207,28 @@ func claims(counts []result.Trial) []string {
 
 // claimedMargin is how far a client's own figure may lie from ours without a word.
 const claimedMargin = 0.05
+
+// unsteady says whether a trial's note is about its rate, which rows only count.
+func unsteady(note string) bool { return strings.HasPrefix(note, "the rate ") }
+
+// noted are the other notes of trials, each with how many have it.
+func noted(counts []result.Trial) []string {
+	var order []string
+	times := map[string]int{}
+	for _, t := range counts {
+		for _, note := range t.Notes {
+			if unsteady(note) {
+				continue
+			}
+			if times[note] == 0 {
+				order = append(order, note)
+			}
+			times[note]++
+		}
+	}
+	var all []string
+	for _, note := range order {
+		all = append(all, fmt.Sprintf("%d of %d windows: %s", times[note], len(counts), note))
+	}
+	return all
+}

@@ -50,6 +50,8 @@ type meter struct {
 	began  time.Time
 	counts []int64 // of records, at the end of each bin
 	window []sample
+	// early is what a client that reads once told before the window opened.
+	early []sample
 	// opening and closing are the client's threads at the window's edges.
 	opening, closing observe.ThreadReading
 }
@@ -83,7 +85,7 @@ func (m *meter) warm(ctx context.Context) error {
 	m.counts = append(m.counts, make([]int64, int(time.Since(m.began)/m.bin))...)
 	last, previous := m.work.Records(), int64(-1)
 	for i := 1; i <= 4; i++ {
-		if err := m.pass(ctx, m.timing.Warmup/2, nil); err != nil {
+		if err := m.pass(ctx, m.timing.Warmup/2, m.takeEarly()); err != nil {
 			return err
 		}
 		now := m.work.Records()
@@ -173,7 +175,9 @@ func pause(ctx context.Context, w running, d time.Duration) error {
 
 // take notes where the workload stands. Readings of a bin's edge cost a tenth of a
 // millisecond: in bins of 10 ms only the window's own edges are read.
-func (m *meter) take(edge bool) {
+func (m *meter) take(edge bool) { m.window = append(m.window, m.sample(edge)) }
+
+func (m *meter) sample(edge bool) sample {
 	s := sample{
 		at: time.Since(m.began), records: m.work.Records(), bytes: m.work.Bytes(), rewinds: m.work.Rewinds(),
 		wire: m.wire.Snapshot(), handling: m.handling.nanoseconds.Load(),
@@ -181,21 +185,22 @@ func (m *meter) take(edge bool) {
 	if edge || m.bin >= workload.Bin/2 {
 		s.usage = m.watch.Split()
 	}
-	m.window = append(m.window, s)
+	return s
 }
 
 // measure waits until the rate is warm and counts for the length of the window. A
 // window without a record is a trial like any other, with a rate of 0.
 func (m *meter) measure(ctx context.Context, trial *result.Trial, opened, closed func()) error {
-	if err := m.warm(ctx); err != nil {
-		return err
-	}
 	opened()
-	m.opening = m.watch.Threads()
-	m.take(true)
-	end := m.window[0].at + m.timing.Window
-	err := m.pass(ctx, m.timing.Window, func() { m.take(time.Since(m.began) >= end) })
-	if err != nil && !m.readAll(err) {
+	err := m.warm(ctx)
+	if err == nil {
+		opened()
+		m.opening = m.watch.Threads()
+		m.take(true)
+		end := m.window[0].at + m.timing.Window
+		err = m.pass(ctx, m.timing.Window, func() { m.take(time.Since(m.began) >= end) })
+	}
+	if err != nil && !m.readAll(err, trial) {
 		return err
 	}
 	if last := len(m.window) - 1; m.window[last].usage.At.IsZero() {
@@ -207,15 +212,33 @@ func (m *meter) measure(ctx context.Context, trial *result.Trial, opened, closed
 	return nil
 }
 
-// readAll says whether a client that cannot begin anew has read all that there is, and
-// half of the window was counted by then.
-func (m *meter) readAll(err error) bool {
+// once is the work of a client that reads its topic once, and cannot begin anew.
+func (m *meter) once() bool {
 	external, ok := m.work.(externalWork)
-	if !ok || external.workload != result.Consume || !errors.Is(err, errEnded) {
+	return ok && external.workload == result.Consume
+}
+
+// takeEarly notes, for such a client, where it stands before the window opens.
+func (m *meter) takeEarly() func() {
+	if !m.once() {
+		return nil
+	}
+	return func() { m.early = append(m.early, m.sample(true)) }
+}
+
+// readAll says whether such a client has read all that there is, and enough was told for
+// a figure: half of the window, or else all of its time, which is noted.
+func (m *meter) readAll(err error, trial *result.Trial) bool {
+	const fewest = 3 // tellings
+	if !m.once() || !errors.Is(err, errEnded) {
 		return false
 	}
-	counted := m.window[len(m.window)-1].at - m.window[0].at
-	return counted >= m.timing.Window/2
+	if n := len(m.window); n > 0 && m.window[n-1].at-m.window[0].at >= m.timing.Window/2 {
+		return true
+	}
+	m.window = append(m.early, m.window...)
+	trial.Notes = append(trial.Notes, "the topic was read to its end before the window was over: its warm-up is in the figure")
+	return len(m.window) >= fewest
 }
 
 // report fills in what the window came to: all of it, or for a client that
@@ -234,7 +257,9 @@ func (m *meter) report(trial *result.Trial) {
 		from, to = starts[0], starts[len(starts)-1]
 		trial.Cut = string(workload.Bursts)
 	} else {
-		from, trial.Notes = m.steady(counts)
+		var notes []string
+		from, notes = m.steady(counts)
+		trial.Notes = append(trial.Notes, notes...)
 	}
 	a, b := m.window[from], m.window[to]
 	trial.Warmup, trial.Window = a.at, b.at-a.at

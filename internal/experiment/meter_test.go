@@ -185,7 +185,8 @@ func TestCountsThatAreToldAreCutBetweenTellings(t *testing.T) {
 		{"seldom", 700 * time.Millisecond, 0, false},
 		{"often", 90 * time.Millisecond, 0, false},
 		{"all was read", 300 * time.Millisecond, 4500 * time.Millisecond, false},
-		{"too little was there", 300 * time.Millisecond, 1800 * time.Millisecond, true},
+		{"all was read before the window", 300 * time.Millisecond, 1800 * time.Millisecond, false},
+		{"too little was there", 300 * time.Millisecond, 600 * time.Millisecond, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
