@@ -26,6 +26,9 @@ type running interface {
 	Done() <-chan struct{}
 }
 
+// reporter is a workload that counts for itself, and marks each of its reports.
+type reporter interface{ Reported() <-chan struct{} }
+
 // sample is what a workload had done at a moment, and what was used by then.
 type sample struct {
 	at             time.Duration // from the start of the trial
@@ -81,6 +84,7 @@ func (m *meter) warm(ctx context.Context) error {
 			return err
 		}
 	}
+	m.forget()
 	// The bins of the wait hold nothing.
 	m.counts = append(m.counts, make([]int64, int(time.Since(m.began)/m.bin))...)
 	last, previous := m.work.Records(), int64(-1)
@@ -96,6 +100,17 @@ func (m *meter) warm(ctx context.Context) error {
 		last, previous = now, delta
 	}
 	return nil
+}
+
+// forget takes the mark of a report that came while nobody looked: what is counted from
+// is the next one, at its moment.
+func (m *meter) forget() {
+	if reporter, counts := m.work.(reporter); counts {
+		select {
+		case <-reporter.Reported():
+		default:
+		}
+	}
 }
 
 func agree(a, b int64) bool {
@@ -128,7 +143,7 @@ func (m *meter) pass(ctx context.Context, d time.Duration, each func()) error {
 // step waits for the end of a bin, or for the next report of a client that counts for
 // itself, however long that takes: in between its counts stand still.
 func (m *meter) step(ctx context.Context, left time.Duration) error {
-	reporter, counts := m.work.(interface{ Reported() <-chan struct{} })
+	reporter, counts := m.work.(reporter)
 	if !counts {
 		step := min(left, m.bin)
 		if left-step < m.bin/2 {
