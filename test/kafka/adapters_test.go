@@ -34,7 +34,6 @@ type reading struct {
 func saramaTuned() *sarama.Config {
 	config := sarama.NewConfig()
 	config.Version = sarama.MaxVersion
-	config.ChannelBufferSize = 8192
 	config.Consumer.MaxProcessingTime = time.Minute
 	return config
 }
