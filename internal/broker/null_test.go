@@ -243,7 +243,9 @@ func TestNothingIsReadPastTheEndAndALongPollWakes(t *testing.T) {
 		t.Errorf("%d records past the end", n)
 	}
 	began := time.Now()
-	go one()
+	var writing sync.WaitGroup
+	writing.Go(one)
+	defer writing.Wait() // its client lives that long
 	seenRecords(t, reader, 1)
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("a record was seen after %v", took)
