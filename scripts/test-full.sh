@@ -34,10 +34,11 @@ CGO_ENABLED=0 go vet ./...
 GOOS=darwin CGO_ENABLED=0 go build -o /dev/null .
 
 # The race detector on everything that needs Go alone, but for the examples of help,
-# which measure; then Kafka's own tools as clients, and real Kafka, a package at a time so that brokers do not share the
+# which measure, and allocations, which it adds to; then Kafka's own tools as clients, and real Kafka, a package at a time so that brokers do not share the
 # machine.
 status=0
 REDLINE_TEST_PYTHON=1 go test -race -v -timeout 15m -skip 'TestEveryExampleRuns|TestKafkas' $(go list ./... | grep -v /test/) >"$log" 2>&1 || status=$?
+go test -v -timeout 10m -run AllocatesNothing ./internal/workload/ladder >>"$log" 2>&1 || status=$?
 REDLINE_EXAMPLES=1 go test -v -timeout 10m -run TestEveryExampleRuns ./internal/cli >>"$log" 2>&1 || status=$?
 REDLINE_TEST_KAFKA=1 go test -v -timeout 10m -run TestKafkas ./internal/client/java >>"$log" 2>&1 || status=$?
 REDLINE_TEST_KAFKA=1 REDLINE_TEST_BROWSER=1 go test -p 1 -v -count=1 -timeout 20m ./test/... >>"$log" 2>&1 || status=$?

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"redline/result"
 )
@@ -41,8 +42,16 @@ func (f *Folder) remove(id string) error {
 	if err := f.root.Rename(id, hidden); err != nil {
 		return err
 	}
-	return f.root.RemoveAll(hidden)
+	// Who was about to take the lock may still put its file there, once.
+	err := f.root.RemoveAll(hidden)
+	for tries := 0; errors.Is(err, syscall.ENOTEMPTY) && tries < lockers; tries++ {
+		err = f.root.RemoveAll(hidden)
+	}
+	return err
 }
+
+// lockers is more than may want the lock of one run at the same moment.
+const lockers = 64
 
 // Leftovers are the paths of what dead processes left that is of no use: folders of
 // runs that have no plan, files that were to replace others, runs that were being

@@ -97,60 +97,6 @@ func reader(t testing.TB, s *Sample, rung string) *fetcher {
 	return f
 }
 
-// raced says that the race detector looks on, under which pools forget what they hold.
-var raced bool
-
-func TestAFetchAllocatesNothing(t *testing.T) {
-	if raced {
-		t.Skip("allocations are counted without the race detector")
-	}
-	for _, c := range []codec{uncompressed, snappied, zstded} {
-		sample := fetched(t, c, 1, 50_000)
-		for _, rung := range []string{"fetch", "crc", "decompress", "decode", "account", "handler"} {
-			f := reader(t, sample, rung)
-			turn := func() {
-				if err := f.turnAround(); err != nil {
-					t.Fatal(err)
-				}
-			}
-			for range 5 {
-				turn()
-			}
-			// A new pass of the ledger makes a set of intervals anew.
-			most := map[bool]float64{true: 0, false: 40}[f.climb.step < accounting]
-			if n := testing.AllocsPerRun(20, turn); n > most {
-				t.Errorf("%s of %s batches: %v allocations a fetch", rung, c, n)
-			}
-			f.inflater.close()
-		}
-	}
-}
-
-func TestARequestAllocatesNothing(t *testing.T) {
-	if raced {
-		t.Skip("allocations are counted without the race detector")
-	}
-	for _, r := range Rungs(produce) {
-		p := writer(t, r.Name)
-		turn := func() {
-			r := <-p.free
-			if err := p.post(r); err != nil {
-				t.Fatal(err)
-			}
-			if err := p.take(<-p.sent); err != nil {
-				t.Fatal(err)
-			}
-			p.free <- r
-		}
-		for range 5 {
-			turn()
-		}
-		if n := testing.AllocsPerRun(20, turn); n > 0 {
-			t.Errorf("%s: %v allocations a request", r.Name, n)
-		}
-	}
-}
-
 // writer is a producer whose broker acknowledges everything.
 func writer(t testing.TB, rung string) *producer {
 	t.Helper()
