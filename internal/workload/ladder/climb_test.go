@@ -125,9 +125,12 @@ func TestAPassCountsWhatThereIs(t *testing.T) {
 		if err := stop(t, c); err != nil {
 			t.Fatal(err)
 		}
-		// Counted by headers, the response in hand may be there before it was walked.
-		if over := c.Records() % (each - 700); over != 0 {
-			t.Errorf("%s counts %d records in %d passes of %d", rung, c.Records(), c.Rewinds(), filled.Records()-700)
+		// A ledger is told batch by batch, and may have been stopped between two; its own
+		// books say whether it saw each record of each pass.
+		s.Ledger.Unstamped(true)
+		broken, why := s.Ledger.Broken(s.Ledger.Account(true))
+		if over := c.Records() % (each - 700); over != 0 && c.step < accounting || broken {
+			t.Errorf("%s counts %d records in %d passes of %d; %s", rung, c.Records(), c.Rewinds(), filled.Records()-700, why)
 		}
 	}
 }
