@@ -27,9 +27,6 @@ type worker struct {
 	rung     string
 }
 
-// rungPrefix begins the clients that are rungs of the ladder.
-const rungPrefix = "rung:"
-
 // workerOf finds the client of an arm. The error is a sentence; it wraps
 // client.ErrCannot where the client exists but not here.
 func workerOf(arm result.Arm) (worker, error) {
@@ -37,7 +34,7 @@ func workerOf(arm result.Arm) (worker, error) {
 		external, err := exec.New(arm.Client, arm.Command)
 		return worker{external: external}, err
 	}
-	if name, found := strings.CutPrefix(arm.Client, rungPrefix); found {
+	if name, found := strings.CutPrefix(arm.Client, plan.RungPrefix); found {
 		if _, known := ladder.Find(arm.Workload, name); !known {
 			return worker{}, noRung(arm.Workload, name)
 		}
@@ -54,11 +51,11 @@ func workerOf(arm result.Arm) (worker, error) {
 func noRung(workload, name string) error {
 	var names []string
 	for _, rung := range ladder.Rungs(workload) {
-		names = append(names, rungPrefix+rung.Name)
+		names = append(names, plan.RungPrefix+rung.Name)
 	}
 	for _, other := range []string{result.Consume, result.Produce} {
 		if _, known := ladder.Find(other, name); known {
-			return client.Cannot(rungPrefix+name, workload, "take one of "+strings.Join(names, ", "))
+			return client.Cannot(plan.RungPrefix+name, workload, "take one of "+strings.Join(names, ", "))
 		}
 	}
 	return fmt.Errorf("there is no rung %q; take one of %s", name, strings.Join(names, ", "))
@@ -93,7 +90,7 @@ func Check(arm result.Arm) error {
 
 func checkRung(arm result.Arm, rung string, handler plan.Handler) error {
 	if rung == "handler" && handler.Kind == plan.HandleNone {
-		return client.Cannot(rungPrefix+rung, "do anything without a handler", "give one with --handler, such as burn=2us")
+		return client.Cannot(plan.RungPrefix+rung, "do anything without a handler", "give one with --handler, such as burn=2us")
 	}
 	return ladder.Check(arm.Workload, rung, rungProperties(arm))
 }
@@ -137,8 +134,8 @@ func Lighter(arm result.Arm) []string {
 // Adds is what the rung of an arm does beyond the one before it, in words; empty for a
 // client.
 func Adds(arm result.Arm) string {
-	rung, _ := ladder.Find(arm.Workload, strings.TrimPrefix(arm.Client, rungPrefix))
-	if !strings.HasPrefix(arm.Client, rungPrefix) {
+	rung, _ := ladder.Find(arm.Workload, strings.TrimPrefix(arm.Client, plan.RungPrefix))
+	if !strings.HasPrefix(arm.Client, plan.RungPrefix) {
 		return ""
 	}
 	return rung.Adds

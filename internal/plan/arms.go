@@ -180,7 +180,7 @@ func (q *Question) arm(workload string, values []value, sides sides) result.Arm 
 			arm.Values[profileAxis] = ownProfile
 		}
 	}
-	if strings.HasPrefix(arm.Client, rungPrefix) {
+	if strings.HasPrefix(arm.Client, RungPrefix) {
 		arm.Profile = "" // a rung has none
 		delete(arm.Values, profileAxis)
 	}

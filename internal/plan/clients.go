@@ -15,8 +15,8 @@ const (
 // ownProfile is that of a client which is a program of somebody else's.
 const ownProfile = "own"
 
-// rungPrefix begins the clients that are rungs of the ladder.
-const rungPrefix = "rung:"
+// RungPrefix begins the clients that are rungs of the ladder.
+const RungPrefix = "rung:"
 
 // Program is a client that is somebody's program.
 type Program struct {
@@ -99,7 +99,7 @@ func (q *Question) keep(f *findings, only []string, programs []Program) {
 	a := q.clientAxis(row)
 	at := place{in: "--clients " + oneLine(strings.Join(only, ","))}
 	stays := func(v value) bool {
-		return slices.Contains(only, v.text) || strings.HasPrefix(v.text, rungPrefix) ||
+		return slices.Contains(only, v.text) || strings.HasPrefix(v.text, RungPrefix) ||
 			slices.ContainsFunc(programs, func(p Program) bool { return p.Name == v.text })
 	}
 	for _, name := range only {

@@ -20,7 +20,7 @@ func TestClientsTakeEverySuite(t *testing.T) {
 			if _, left := libraries.Missing()[arm.Client]; left {
 				return nil // this build has not the library
 			}
-			if _, outside := libraries.External(arm.Client); outside || strings.HasPrefix(arm.Client, rungPrefix) {
+			if _, outside := libraries.External(arm.Client); outside || strings.HasPrefix(arm.Client, RungPrefix) {
 				return nil // package experiment holds them to it
 			}
 			return asked(arm)
