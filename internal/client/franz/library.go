@@ -19,7 +19,6 @@ package franz
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -86,30 +85,12 @@ func (d *draft) dialer(how security.Security, wire *client.Wire) func(context.Co
 		if err != nil {
 			return nil, err
 		}
-		if err := d.setBuffers(conn); err != nil {
+		if err := client.SetBuffers(conn, d.readBuffer, d.writeBuffer); err != nil {
 			conn.Close()
 			return nil, fmt.Errorf("cannot set the socket buffers: %w", err)
 		}
 		return wire.Wrap(conn), nil
 	}
-}
-
-func (d *draft) setBuffers(conn net.Conn) error {
-	if secured, ok := conn.(*tls.Conn); ok {
-		conn = secured.NetConn()
-	}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return nil
-	}
-	var err error
-	if d.readBuffer > 0 {
-		err = tcp.SetReadBuffer(d.readBuffer)
-	}
-	if d.writeBuffer > 0 && err == nil {
-		err = tcp.SetWriteBuffer(d.writeBuffer)
-	}
-	return err
 }
 
 // preset picks the profile's properties.

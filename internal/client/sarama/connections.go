@@ -2,7 +2,6 @@ package sarama
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -51,7 +50,7 @@ func (c *connections) Dial(_, address string) (net.Conn, error) {
 	}
 	plain, err := c.security.Dial(c.life, address, c.dialTimeout)
 	if err == nil {
-		if err = c.setBuffers(plain); err != nil {
+		if err = client.SetBuffers(plain, c.readBuffer, c.writeBuffer); err != nil {
 			plain.Close()
 			err = fmt.Errorf("cannot set the socket buffers: %w", err)
 		}
@@ -69,24 +68,6 @@ func (c *connections) Dial(_, address string) (net.Conn, error) {
 	}
 	c.open[made] = struct{}{}
 	return made, nil
-}
-
-func (c *connections) setBuffers(conn net.Conn) error {
-	if secured, ok := conn.(*tls.Conn); ok {
-		conn = secured.NetConn()
-	}
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
-		return nil
-	}
-	var err error
-	if c.readBuffer > 0 {
-		err = tcp.SetReadBuffer(c.readBuffer)
-	}
-	if c.writeBuffer > 0 && err == nil {
-		err = tcp.SetWriteBuffer(c.writeBuffer)
-	}
-	return err
 }
 
 // broken notes why a connection failed, unless it was ended here.

@@ -2,7 +2,6 @@ package segmentio
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"os"
@@ -67,7 +66,7 @@ func (c *connections) dial(ctx context.Context, _, address string) (net.Conn, er
 		c.watch.failed(address, err)
 		return nil, err
 	}
-	if err := c.setBuffers(raw); err != nil {
+	if err := client.SetBuffers(raw, c.readBuffer, c.writeBuffer); err != nil {
 		raw.Close()
 		return nil, fmt.Errorf("cannot set the socket buffers: %w", err)
 	}
@@ -99,24 +98,6 @@ func (c *connections) end() {
 		one.ended.Store(true)
 		_ = one.Close() // nothing that was written waits for it
 	}
-}
-
-func (d *dialer) setBuffers(raw net.Conn) error {
-	if secured, ok := raw.(*tls.Conn); ok {
-		raw = secured.NetConn()
-	}
-	tcp, ok := raw.(*net.TCPConn)
-	if !ok {
-		return nil
-	}
-	var err error
-	if d.readBuffer > 0 {
-		err = tcp.SetReadBuffer(d.readBuffer)
-	}
-	if d.writeBuffer > 0 && err == nil {
-		err = tcp.SetWriteBuffer(d.writeBuffer)
-	}
-	return err
 }
 
 // conn is a connection that knows whether a Kafka has answered on it.
