@@ -15,6 +15,18 @@ type Preset struct {
 	Reason string
 }
 
+// Presets are the properties that a profile sets, where those of Tuned are tuned; Tuned
+// is the default.
+func Presets(p Profile, tuned []Preset) ([]Preset, error) {
+	switch p {
+	case Tuned, "":
+		return tuned, nil
+	case Defaults:
+		return nil, nil
+	}
+	return nil, fmt.Errorf("there is no profile %q; take %q or %q", p, Tuned, Defaults)
+}
+
 // reserved are the properties that the workload itself decides; setting them a
 // second time would contradict it.
 var reserved = map[string]string{

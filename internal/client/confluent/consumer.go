@@ -93,7 +93,7 @@ func (c *consumer) begin() error {
 
 // profiled is the profile with the properties over it, over what is needed.
 func profiled(s side, needed map[string]string, tuned []client.Preset, o client.Options) (*draft, error) {
-	profile, err := preset(o.Profile, tuned)
+	profile, err := client.Presets(o.Profile, tuned)
 	if err != nil {
 		return nil, err
 	}

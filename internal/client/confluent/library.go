@@ -63,17 +63,6 @@ func needed(o client.Options) map[string]string {
 	return set
 }
 
-// preset picks the profile's properties.
-func preset(p client.Profile, tuned []client.Preset) ([]client.Preset, error) {
-	switch p {
-	case client.Tuned, "":
-		return tuned, nil
-	case client.Defaults:
-		return nil, nil
-	}
-	return nil, fmt.Errorf("there is no profile %q; take %q or %q", p, client.Tuned, client.Defaults)
-}
-
 // missing is the error for a topic that is not there.
 func missing(topic string, err error) error {
 	return fmt.Errorf("topic %q is not there (or no more): %w; create it with redline topic create, or list what is there with redline topic list", topic, err)

@@ -79,7 +79,7 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 
 // consumeDraft is the profile with the properties over it.
 func consumeDraft(kind side, o client.Options) (*draft, error) {
-	tuned, err := preset(o.Profile, consumeTuned)
+	tuned, err := client.Presets(o.Profile, consumeTuned)
 	if err != nil {
 		return nil, err
 	}

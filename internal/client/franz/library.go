@@ -92,14 +92,3 @@ func (d *draft) dialer(how security.Security, wire *client.Wire) func(context.Co
 		return wire.Wrap(conn), nil
 	}
 }
-
-// preset picks the profile's properties.
-func preset(p client.Profile, tuned []client.Preset) ([]client.Preset, error) {
-	switch p {
-	case client.Tuned, "":
-		return tuned, nil
-	case client.Defaults:
-		return nil, nil
-	}
-	return nil, fmt.Errorf("there is no profile %q; take %q or %q", p, client.Tuned, client.Defaults)
-}

@@ -87,7 +87,7 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 
 // produceDraft is the profile with the properties over it.
 func produceDraft(o client.Options) (*draft, error) {
-	tuned, err := preset(o.Profile, produceTuned)
+	tuned, err := client.Presets(o.Profile, produceTuned)
 	if err != nil {
 		return nil, err
 	}

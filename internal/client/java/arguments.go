@@ -211,7 +211,7 @@ func random() string {
 
 // choose puts the user's properties over the profile's, over what every one gets.
 func (t *tool) choose(name string, o client.Options) (map[string]string, error) {
-	presets, err := preset(o.Profile, t.tuned)
+	presets, err := client.Presets(o.Profile, t.tuned)
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,6 @@
 package java
 
-import (
-	"fmt"
-
-	"redline/internal/client"
-)
+import "redline/internal/client"
 
 // The tuned profiles. Figures come from Kafka 4.3.1 over loopback on one machine of two
 // cores that others used at the same time, with 100-byte records and eight partitions, in
@@ -34,15 +30,4 @@ var produceTuned = []client.Preset{
 	{Key: "linger.ms", Value: "5", Reason: "the default of Kafka 4, written down: at full rate batches fill before it ends"},
 	{Key: "compression.type", Value: "none", Reason: "the default, written down: no other client compresses unasked"},
 	{Key: "max.in.flight.requests.per.connection", Value: "5", Reason: "the default, written down: the most that an idempotent producer may have"},
-}
-
-// preset picks the profile's properties.
-func preset(p client.Profile, tuned []client.Preset) ([]client.Preset, error) {
-	switch p {
-	case client.Tuned, "":
-		return tuned, nil
-	case client.Defaults:
-		return nil, nil
-	}
-	return nil, fmt.Errorf("there is no profile %q; take %q or %q", p, client.Tuned, client.Defaults)
 }

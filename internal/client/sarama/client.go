@@ -11,7 +11,7 @@ import (
 
 // drafted is the profile with the properties over it, over what the workload needs.
 func drafted(s side, o client.Options, tuned []client.Preset, needed func(*sarama.Config)) (*draft, error) {
-	profile, err := preset(o.Profile, tuned)
+	profile, err := client.Presets(o.Profile, tuned)
 	if err != nil {
 		return nil, err
 	}

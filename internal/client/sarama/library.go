@@ -21,7 +21,6 @@
 package sarama
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/rcrowley/go-metrics"
@@ -49,14 +48,3 @@ const (
 	// until there is something.
 	assignedFetchWait = 20 * time.Millisecond
 )
-
-// preset picks the profile's properties.
-func preset(p client.Profile, tuned []client.Preset) ([]client.Preset, error) {
-	switch p {
-	case client.Tuned, "":
-		return tuned, nil
-	case client.Defaults:
-		return nil, nil
-	}
-	return nil, fmt.Errorf("there is no profile %q; take %q or %q", p, client.Tuned, client.Defaults)
-}

@@ -25,11 +25,7 @@
 // session, and a new one is made.
 package segmentio
 
-import (
-	"fmt"
-
-	"redline/internal/client"
-)
+import "redline/internal/client"
 
 // Library makes kafka-go clients.
 var Library client.Library = library{}
@@ -60,20 +56,9 @@ func (library) Lighter(workload string) []string {
 	return nil
 }
 
-// preset picks the profile's properties.
-func preset(p client.Profile, tuned []client.Preset) ([]client.Preset, error) {
-	switch p {
-	case client.Tuned, "":
-		return tuned, nil
-	case client.Defaults:
-		return nil, nil
-	}
-	return nil, fmt.Errorf("there is no profile %q; take %q or %q", p, client.Tuned, client.Defaults)
-}
-
 // profiled is the profile with the properties over it.
 func profiled(kind side, tuned []client.Preset, o client.Options) (*draft, error) {
-	profile, err := preset(o.Profile, tuned)
+	profile, err := client.Presets(o.Profile, tuned)
 	if err != nil {
 		return nil, err
 	}
