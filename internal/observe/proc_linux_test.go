@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"os/exec"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -147,7 +148,9 @@ func TestABrokerThatNeverWasIsMissingAndUnknown(t *testing.T) {
 }
 
 func TestTheClientsCPUAndGCShareAreOfThisProcess(t *testing.T) {
-	collect(1) // what other tests left, so that it is not collected in the quiet part
+	percent := debug.SetGCPercent(-1) // what other tests left is not to be collected in the quiet part
+	defer debug.SetGCPercent(percent)
+	collect(1)
 	a := Begin(nil)
 	burn(60 * time.Millisecond)
 	quiet := a.Usage()
