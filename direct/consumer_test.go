@@ -23,7 +23,10 @@ import (
 	"redline/direct/batch"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A control of kfake that is waited for when its cluster closes is left behind by kfake.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/twmb/franz-go/pkg/kfake.(*Cluster).runControl.func1"))
+}
 
 // fake is a cluster with a topic "topic" of so many partitions.
 func fake(t testing.TB, partitions int32, more ...kfake.Opt) *kfake.Cluster {

@@ -1,0 +1,264 @@
+package direct
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// bubble is a test in fake time.
+type bubble struct {
+	*testing.T
+	cluster *kfake.Cluster
+	reach   []kgo.Opt    // how it is reached
+	dialed  atomic.Int64 // connections
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// clocked runs a test in fake time, with a cluster of a broker that is reached without
+// sockets.
+func clocked(t *testing.T, partitions int32, do func(*bubble)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		var net0 kfake.VirtualNetwork
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(19092), kfake.ListenFn(net0.Listen), kfake.SeedTopics(partitions, "topic"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cluster.Close()
+		b := &bubble{T: t, cluster: cluster, dial: net0.DialContext}
+		b.reach = []kgo.Opt{
+			kgo.SeedBrokers(cluster.ListenAddrs()...),
+			kgo.Dialer(func(ctx context.Context, network, address string) (net.Conn, error) {
+				b.dialed.Add(1)
+				return b.dial(ctx, network, address)
+			}),
+		}
+		do(b)
+	})
+}
+
+// produce makes a producer, and what ends it.
+func (b *bubble) produce(cfg ProducerConfig) (*Producer, *ackBook, func()) {
+	b.Helper()
+	book := newAckBook(b)
+	cfg.Kafka, cfg.Topic, cfg.OnAck, cfg.OnError = b.reach, "topic", book.take, book.err
+	p, err := NewProducer(b.Context(), cfg)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return p, book, func() {
+		if err := p.Close(b.Context()); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+func TestABatchGoesAfterLingerExactly(t *testing.T) {
+	clocked(t, 3, func(t *bubble) {
+		p, book, end := t.produce(ProducerConfig{Linger: 50 * time.Millisecond})
+		defer end()
+		began := time.Now()
+		if err := p.Send(t.Context(), Record{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+		// Half of Linger is over for it when the first one goes, so it goes too.
+		if err := p.Send(t.Context(), Record{Partition: 1}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(29 * time.Millisecond)
+		synctest.Wait()
+		if n, _ := book.records(); n > 0 {
+			t.Errorf("after %v one has gone", time.Since(began))
+		}
+		time.Sleep(2 * time.Millisecond)
+		synctest.Wait()
+		if n, _ := book.records(); n != 2 {
+			t.Errorf("after %v %d are acknowledged", time.Since(began), n)
+		}
+	})
+}
+
+func TestAConnectionThatWasIdleIsReplacedQuietly(t *testing.T) {
+	for _, acks := range []Acks{AcksAll, AcksNone} {
+		clocked(t, 1, func(t *bubble) {
+			p, book, end := t.produce(ProducerConfig{Acks: acks, AtMostOnce: true})
+			defer end()
+			for round := range 5 {
+				sendNumbers(t, p, 10*round, 10)
+				if err := p.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				before := t.dialed.Load()
+				time.Sleep(produceIdle + time.Second)
+				sendNumbers(t, p, 10*round+1000, 1)
+				if err := p.Flush(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if t.dialed.Load() == before {
+					t.Error("no connection was made")
+				}
+			}
+			if len(book.errs) > 0 {
+				t.Errorf("something went wrong: %v", errors.Join(book.errs...))
+			}
+		})
+	}
+}
+
+func TestABatchFailsAfterTwoMinutesOfTrouble(t *testing.T) {
+	clocked(t, 1, func(t *bubble) {
+		p, book, end := t.produce(ProducerConfig{})
+		defer end()
+		hit := failing(t.cluster, -1, kerr.NotEnoughReplicas)
+		began := time.Now()
+		sendNumbers(t, p, 0, 10)
+		err := p.Flush(t.Context())
+		if took := time.Since(began); !errors.Is(err, kerr.NotEnoughReplicas) || took < 2*time.Minute || took > 2*time.Minute+2*time.Second {
+			t.Errorf("after %v it says: %v", took, err)
+		}
+		if n := hit.Hits(); n < 100 || n > 200 {
+			t.Errorf("it was tried %d times", n)
+		}
+		if n, failed := book.records(); n != 10 || failed != 10 || book.all[0].Landed != NotInLog {
+			t.Errorf("%d were told of, %d failed: %+v", n, failed, book.all)
+		}
+		hit.Remove()
+		sendNumbers(t, p, 10, 10)
+		if err := p.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// muted is a connection over which nothing comes any more once a produce request went out.
+type muted struct {
+	net.Conn
+	mute atomic.Bool
+}
+
+func (m *muted) Write(b []byte) (int, error) {
+	if len(b) > 8 && binary.BigEndian.Uint16(b[4:]) == produceKey && int(binary.BigEndian.Uint32(b)) >= len(b)-4 {
+		m.mute.Store(true)
+	}
+	return m.Conn.Write(b)
+}
+
+func (m *muted) Read(b []byte) (int, error) {
+	for {
+		n, err := m.Conn.Read(b)
+		if !m.mute.Load() || err != nil {
+			return n, err
+		}
+	}
+}
+
+func TestABrokerThatStaysSilentLeavesBatchesInDoubt(t *testing.T) {
+	clocked(t, 1, func(t *bubble) {
+		dial := t.dial
+		t.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			return &muted{Conn: conn}, err
+		}
+		p, book, _ := t.produce(ProducerConfig{})
+		began := time.Now()
+		sendNumbers(t, p, 0, 10)
+		err := p.Close(t.Context())
+		if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Minute+45*time.Second+2*time.Second {
+			t.Errorf("after %v it says: %v", took, err)
+		}
+		if book.all[0].Landed != InDoubt || !strings.Contains(book.all[0].Err.Error(), "45s") || t.dialed.Load() < 4 {
+			t.Errorf("over %d connections: %+v", t.dialed.Load(), book.all)
+		}
+	})
+}
+
+func TestAClusterThatIsGoneForHoursIsFoundAgain(t *testing.T) {
+	clocked(t, 2, func(t *bubble) {
+		var down atomic.Bool
+		var last atomic.Pointer[net.Conn]
+		dial := t.dial
+		t.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if down.Load() {
+				return nil, errors.New("there is no way")
+			}
+			conn, err := dial(ctx, network, address)
+			last.Store(&conn)
+			return conn, err
+		}
+		p, book, end := t.produce(ProducerConfig{DeliveryTimeout: 3 * time.Hour})
+		defer end()
+		sendNumbers(t, p, 0, 10)
+		if err := p.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		down.Store(true)
+		(*last.Load()).Close()
+		sendNumbers(t, p, 10, 10)
+		before := t.dialed.Load()
+		time.Sleep(2 * time.Hour)
+		if n := t.dialed.Load() - before; n < 100 || n > 100_000 {
+			t.Errorf("it was dialled %d times", n)
+		}
+		down.Store(false)
+		if err := p.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n, failed := book.records(); n != 20 || failed > 0 {
+			t.Errorf("%d records were told of, and %d failed", n, failed)
+		}
+	})
+}
+
+func TestPartitionsAreFoundWithoutTrouble(t *testing.T) {
+	clocked(t, 1, func(t *bubble) {
+		p, _, end := t.produce(ProducerConfig{})
+		defer end()
+		cl, err := kgo.NewClient(t.reach...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer cl.Close()
+		if _, err := kadm.NewClient(cl).UpdatePartitions(t.Context(), 3, "topic"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * produceViewAge)
+		if p.Partitions() != 3 {
+			t.Errorf("%d partitions are known of", p.Partitions())
+		}
+	})
+}
+
+func TestAQuotaDoesNotMakeABrokerSeemSilent(t *testing.T) {
+	clocked(t, 1, func(t *bubble) {
+		p, book, end := t.produce(ProducerConfig{})
+		defer end()
+		answering(t.cluster, 1, func(_ *kmsg.ProduceRequest, r *kmsg.ProduceResponse) {
+			r.ThrottleMillis = 1<<31 - 1 // and more than anybody waits
+		})
+		began := time.Now()
+		sendNumbers(t, p, 0, 1)
+		if err := p.Flush(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took < 30*time.Second || took > 32*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		if len(book.errs) != 1 || !errors.Is(book.errs[0], kerr.NotEnoughReplicas) {
+			t.Errorf("what went wrong: %v", book.errs)
+		}
+	})
+}
