@@ -5,6 +5,11 @@
 // properties enter; a Consumer or a Producer over batches leaves, together with
 // the settings that are truly in force. A folder per library below this one
 // holds its adapter and its profiles as data.
+//
+// What adapters share stands here too: table.go is how properties are read and shown,
+// reach.go how long a first broker is waited for, errors.go what the protocol's errors
+// mean, slots.go what a producer keeps of its records, wire.go what is counted on
+// connections, child.go the process of a program of somebody else's.
 package client
 
 import (

@@ -689,7 +689,7 @@ func countsWire(t *testing.T, l client.Library) {
 	if err := p.Flush(ctx); err != nil {
 		t.Fatal(err)
 	}
-	// Some libraries count once a second.
+	// Some libraries bring their counts up to date ten times a second.
 	for wire.Produces.Load() == 0 || wire.Written.Load() < 160_000 {
 		if ctx.Err() != nil {
 			t.Fatalf("160,000 bytes of values sent, %d written and %d produce requests counted", wire.Written.Load(), wire.Produces.Load())

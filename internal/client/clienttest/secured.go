@@ -170,7 +170,7 @@ func (s *session) Read(p []byte) (int, error) {
 	case key == uint16(kmsg.SASLAuthenticate):
 		s.ends = time.Now().Add(s.life)
 	case key != uint16(kmsg.SASLHandshake) && !s.ends.IsZero() && time.Now().After(s.ends):
-		s.Conn.Close()
+		s.Close()
 		return 0, net.ErrClosed
 	}
 	return n, err

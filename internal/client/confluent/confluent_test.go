@@ -21,20 +21,20 @@ func TestConformance(t *testing.T) {
 
 func TestJavaSpellingsReachLibrdkafka(t *testing.T) {
 	for _, tt := range []struct {
-		side             side
+		side             client.Side
 		key, value       string
 		inForce, becomes string
 	}{
-		{consuming, "fetch.max.wait.ms", "20", "fetch.wait.max.ms", "20"},
-		{consuming, "max.partition.fetch.bytes", "4096", "max.partition.fetch.bytes", "4096"},
-		{consuming, "fetch.message.max.bytes", "4096", "max.partition.fetch.bytes", "4096"},
-		{consuming, "partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor", "partition.assignment.strategy", "cooperative-sticky"},
-		{consuming, "receive.buffer.bytes", "65536", "socket.receive.buffer.bytes", "65536"},
-		{producing, "buffer.memory", "33554432", "queue.buffering.max.kbytes", "32768"},
-		{producing, "queue.buffering.max.ms", "9", "linger.ms", "9"},
-		{producing, "compression.codec", "lz4", "compression.type", "lz4"},
-		{producing, "request.required.acks", "1", "acks", "1"},
-		{producing, "delivery.timeout.ms", "5000", "delivery.timeout.ms", "5000"},
+		{client.Consuming, "fetch.max.wait.ms", "20", "fetch.wait.max.ms", "20"},
+		{client.Consuming, "max.partition.fetch.bytes", "4096", "max.partition.fetch.bytes", "4096"},
+		{client.Consuming, "fetch.message.max.bytes", "4096", "max.partition.fetch.bytes", "4096"},
+		{client.Consuming, "partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor", "partition.assignment.strategy", "cooperative-sticky"},
+		{client.Consuming, "receive.buffer.bytes", "65536", "socket.receive.buffer.bytes", "65536"},
+		{client.Producing, "buffer.memory", "33554432", "queue.buffering.max.kbytes", "32768"},
+		{client.Producing, "queue.buffering.max.ms", "9", "linger.ms", "9"},
+		{client.Producing, "compression.codec", "lz4", "compression.type", "lz4"},
+		{client.Producing, "request.required.acks", "1", "acks", "1"},
+		{client.Producing, "delivery.timeout.ms", "5000", "delivery.timeout.ms", "5000"},
 	} {
 		o := client.Options{Brokers: []string{"127.0.0.1:1"}, Properties: map[string]string{tt.key: tt.value}}
 		var made interface {
@@ -42,7 +42,7 @@ func TestJavaSpellingsReachLibrdkafka(t *testing.T) {
 			Close(context.Context) error
 		}
 		var err error
-		if tt.side == consuming {
+		if tt.side == client.Consuming {
 			made, err = Library.Consumer(client.ConsumeOptions{Options: o, Topic: "topic", Assign: map[int32]int64{0: 0}})
 		} else {
 			made, err = Library.Producer(client.ProduceOptions{Options: o, Topic: "topic"})
@@ -63,15 +63,16 @@ func TestJavaSpellingsReachLibrdkafka(t *testing.T) {
 // The table is written down from librdkafka's documentation; librdkafka itself
 // says here that it has each key and takes each default.
 func TestEachPropertyOfTheTableIsLibrdkafkas(t *testing.T) {
-	for _, row := range properties {
-		if row.fallback == "" || strings.HasPrefix(row.name, "go.") {
+	for _, row := range properties.Rows {
+		fallback, there := row.Show(&draft{})
+		if !there || strings.HasPrefix(row.Name, "go.") {
 			continue
 		}
-		config := &kafka.ConfigMap{"group.id": "group", "log_level": "0", row.name: row.fallback}
-		if row.side&consuming != 0 {
+		config := &kafka.ConfigMap{"group.id": "group", "log_level": "0", row.Name: fallback}
+		if row.Side&client.Consuming != 0 {
 			c, err := kafka.NewConsumer(config)
 			if err != nil {
-				t.Errorf("%s: %v", row.name, err)
+				t.Errorf("%s: %v", row.Name, err)
 				continue
 			}
 			_ = c.Close()
@@ -80,7 +81,7 @@ func TestEachPropertyOfTheTableIsLibrdkafkas(t *testing.T) {
 		delete(*config, "group.id")
 		p, err := kafka.NewProducer(config)
 		if err != nil {
-			t.Errorf("%s: %v", row.name, err)
+			t.Errorf("%s: %v", row.Name, err)
 			continue
 		}
 		p.Close()

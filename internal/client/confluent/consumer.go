@@ -60,7 +60,7 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := profiled(consuming, set, consumeTuned, o.Options)
+	d, err := profiled(client.Consuming, set, consumeTuned, o.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +92,7 @@ func (c *consumer) begin() error {
 }
 
 // profiled is the profile with the properties over it, over what is needed.
-func profiled(s side, needed map[string]string, tuned []client.Preset, o client.Options) (*draft, error) {
+func profiled(s client.Side, needed map[string]string, tuned []client.Preset, o client.Options) (*draft, error) {
 	profile, err := client.Presets(o.Profile, tuned)
 	if err != nil {
 		return nil, err
@@ -108,12 +108,12 @@ func profiled(s side, needed map[string]string, tuned []client.Preset, o client.
 }
 
 func (library) CheckConsumer(o client.Options) error {
-	_, err := profiled(consuming, needed(o), consumeTuned, o)
+	_, err := profiled(client.Consuming, needed(o), consumeTuned, o)
 	return err
 }
 
 func (library) CheckProducer(o client.Options) error {
-	_, err := profiled(producing, needed(o), produceTuned, o)
+	_, err := profiled(client.Producing, needed(o), produceTuned, o)
 	return err
 }
 
@@ -316,7 +316,7 @@ func (c *consumer) askTopic() error {
 	case notAuthorized(wrong, c.group):
 		return fmt.Errorf("reading topic %q: %w", c.topic, c.attempt.Classify(asGo(wrong)))
 	case unknownTopic(wrong) && !c.missingSince.IsZero():
-		return missing(c.topic, wrong)
+		return client.MissingTopic(c.topic, wrong)
 	}
 	c.missingSince, c.seen = time.Time{}, true
 	return nil

@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net"
 	"regexp"
 	"strconv"
@@ -30,8 +29,7 @@ func attempt(o client.Options, needs []cluster.ACL) cluster.Attempt {
 
 // unreachable is the error for a cluster of which nothing was ever heard.
 func unreachable(brokers []string, last error) error {
-	return fmt.Errorf("%w: no broker at %s answered within %v: %w; start one there, or name another with -b",
-		cluster.ErrUnreachable, strings.Join(brokers, ","), reachWithin+askWithin, last)
+	return client.Unreachable(brokers, reachWithin+askWithin, last)
 }
 
 // code is librdkafka's number of an error, ErrNoError for others.
@@ -62,22 +60,14 @@ func notAuthorized(err error, group bool) bool {
 	return false
 }
 
-// translated is an error of librdkafka that is also the one by which Go's
-// libraries say the same, so that one classification does for all.
-type translated struct {
-	error
-	as error
-}
-
-func (t translated) Unwrap() []error { return []error{t.error, t.as} }
-
-// asGo finds that error; err itself if there is none.
+// asGo is an error of librdkafka as the one by which Go's libraries say the same; err
+// itself if there is none.
 func asGo(err error) error {
 	as := equivalent(err)
 	if as == nil {
 		return err
 	}
-	return translated{err, as}
+	return client.Translated(err, as)
 }
 
 // equivalent goes by the code where that is the protocol's own, and by the words

@@ -3,8 +3,6 @@
 package confluent
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -63,30 +61,11 @@ func needed(o client.Options) map[string]string {
 	return set
 }
 
-// missing is the error for a topic that is not there.
-func missing(topic string, err error) error {
-	return fmt.Errorf("topic %q is not there (or no more): %w; create it with redline topic create, or list what is there with redline topic list", topic, err)
-}
-
-// neverAppended marks an error of a record that no broker can have.
-type neverAppended struct{ error }
-
-func (e neverAppended) Unwrap() error { return e.error }
-
 // Outcome of a send that ended with err. A record purged from the queue is
 // left open: it may be there for a second try.
 func (library) Outcome(err error) client.Outcome {
-	if err == nil {
-		return client.Acked
-	}
-	if _, never := errors.AsType[neverAppended](err); never {
+	if code(err) == kafka.ErrQueueFull {
 		return client.Failed
 	}
-	switch code(err) {
-	case kafka.ErrMsgSizeTooLarge, kafka.ErrRecordListTooLarge, kafka.ErrTopicAuthorizationFailed, kafka.ErrClusterAuthorizationFailed,
-		kafka.ErrTopicException, kafka.ErrInvalidRecord, kafka.ErrInvalidTimestamp, kafka.ErrInvalidRequiredAcks,
-		kafka.ErrUnsupportedCompressionType, kafka.ErrUnsupportedForMessageFormat, kafka.ErrPolicyViolation, kafka.ErrQueueFull:
-		return client.Failed
-	}
-	return client.Indeterminate
+	return client.OutcomeOf(asGo(err))
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,40 +24,39 @@ type slot struct {
 	queued bool   // librdkafka owes a report
 }
 
+func (s *slot) begin(own []byte) { s.own = own }
+
 const (
-	// slotsAtOnce are made together, so that few objects are made.
-	slotsAtOnce = 256
 	// stalledFor is how long no report may come before a flush is forced.
 	stalledFor = 100 * time.Millisecond
 	// watchEvery is how often the producer is looked at.
 	watchEvery = 500 * time.Millisecond
+	// Of few: the sender waits for nothing, or for whatever is settled.
+	forNothing, forAny = -1, math.MaxInt64
 )
 
 type producer struct {
 	kafka   *kafka.Producer
 	draft   *draft
 	topic   string
-	size    int
+	slots   *client.Slots[slot]
 	brokers []string
 	tokens  *tokens
 	attempt cluster.Attempt
 	wire    wire
 	message kafka.Message // reused: librdkafka copies it
 
-	free  []*slot // the sender's
-	slots []*slot // all
-
 	// Acked runs under mu, since a record that librdkafka refuses at once is
 	// settled by the sender.
 	mu        sync.Mutex
 	acked     func(*client.Record, error)
-	returned  []*slot
 	lastError error
 	delivered bool
 	refusals  client.Refusals
 
 	records atomic.Int64  // not yet settled
-	room    chan struct{} // something was settled
+	few     atomic.Int64  // the sender waits for no more than these, or for nothing
+	room    chan struct{} // there are no more
 	dead    atomic.Pointer[death]
 	ended   chan struct{} // events has returned
 	since   time.Time
@@ -78,12 +78,13 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 	if o.RecordSize < 0 {
 		return nil, fmt.Errorf("a record cannot have %d bytes", o.RecordSize)
 	}
-	d, err := profiled(producing, needed(o.Options), produceTuned, o.Options)
+	d, err := profiled(client.Producing, needed(o.Options), produceTuned, o.Options)
 	if err != nil {
 		return nil, err
 	}
 	p := &producer{
-		draft: d, topic: o.Topic, size: o.RecordSize, brokers: o.Brokers, attempt: attempt(o.Options, cluster.WriteNeeds(o.Topic)), wire: newWire(o.Wire, d.set), acked: o.Acked,
+		draft: d, topic: o.Topic, slots: client.NewSlots(o.RecordSize, (*slot).begin), acked: o.Acked,
+		brokers: o.Brokers, attempt: attempt(o.Options, cluster.WriteNeeds(o.Topic)), wire: newWire(o.Wire, d.set),
 		room: make(chan struct{}, 1), ended: make(chan struct{}), since: time.Now(), closing: make(chan struct{}), watched: make(chan struct{}),
 	}
 	if p.kafka, err = kafka.NewProducer(d.config()); err != nil {
@@ -96,37 +97,16 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 		return nil, fmt.Errorf("cannot begin to write to topic %q: %w", o.Topic, p.attempt.Classify(err))
 	}
 	p.message.TopicPartition.Topic = &p.topic
+	p.few.Store(forNothing)
 	go p.events()
 	go p.watch()
 	return p, nil
 }
 
 func (p *producer) Record() *client.Record {
-	s := p.slot()
+	s := p.slots.Take()
 	s.record = client.Record{Value: s.own, Slot: s}
 	return &s.record
-}
-
-// slot takes a free one, or makes some.
-func (p *producer) slot() *slot {
-	if len(p.free) == 0 {
-		p.mu.Lock()
-		p.free, p.returned = p.returned, p.free
-		p.mu.Unlock()
-	}
-	if len(p.free) == 0 {
-		fresh := make([]slot, slotsAtOnce)
-		values := make([]byte, slotsAtOnce*p.size)
-		for i := range fresh {
-			fresh[i].own = values[i*p.size : (i+1)*p.size : (i+1)*p.size]
-			p.free = append(p.free, &fresh[i])
-			p.slots = append(p.slots, &fresh[i])
-		}
-	}
-	last := len(p.free) - 1
-	s := p.free[last]
-	p.free = p.free[:last]
-	return s
 }
 
 func (p *producer) Send(ctx context.Context, r *client.Record) error {
@@ -152,19 +132,34 @@ func (p *producer) Send(ctx context.Context, r *client.Record) error {
 			p.settle(s, -1, err)
 			return nil
 		}
+		if err := p.waitForRoom(ctx); err != nil {
+			return p.unsent(s, fmt.Errorf("the send buffer of the producer stayed full: %w", err))
+		}
+	}
+}
+
+// waitForRoom waits until an eighth of what is under way is settled, not for a single
+// place: waking for each would cost more than the record.
+func (p *producer) waitForRoom(ctx context.Context) error {
+	others := p.records.Load() - 1
+	few := others*7/8 + min(others, 1)
+	p.few.Store(few)
+	defer p.few.Store(forNothing)
+	for p.records.Load() > few && p.dead.Load() == nil {
 		select {
 		case <-p.room:
 		case <-ctx.Done():
-			return p.unsent(s, fmt.Errorf("the send buffer of the producer stayed full: %w", context.Cause(ctx)))
+			return context.Cause(ctx)
 		}
 	}
+	return nil
 }
 
 // unsent takes a record back that librdkafka never got.
 func (p *producer) unsent(s *slot, err error) error {
 	s.queued = false
 	p.records.Add(-1)
-	p.free = append(p.free, s)
+	p.slots.Back(s)
 	return err
 }
 
@@ -209,10 +204,7 @@ func (p *producer) die(d *death, how int) {
 		return
 	}
 	_ = p.kafka.Purge(kafka.PurgeQueue | kafka.PurgeInFlight | how) // it fails only on a closed client
-	select {
-	case p.room <- struct{}{}:
-	default:
-	}
+	p.look()
 }
 
 // settle acknowledges one record.
@@ -228,9 +220,15 @@ func (p *producer) settle(s *slot, offset int64, err error) {
 		err = p.explain(err)
 	}
 	p.acked(&s.record, err)
-	p.returned = append(p.returned, s)
+	p.slots.Give(s)
 	p.mu.Unlock()
-	p.records.Add(-1)
+	if p.records.Add(-1) <= p.few.Load() {
+		p.look()
+	}
+}
+
+// look has the sender look again at what it waits for.
+func (p *producer) look() {
 	select {
 	case p.room <- struct{}{}:
 	default:
@@ -240,7 +238,7 @@ func (p *producer) settle(s *slot, offset int64, err error) {
 // explain adds to an error what only this producer knows; mu is held.
 func (p *producer) explain(err error) error {
 	if dead := p.dead.Load(); dead != nil && dead.never {
-		return neverAppended{dead.err}
+		return client.NeverAppended(dead.err)
 	} else if dead != nil {
 		return dead.err
 	}
@@ -248,9 +246,9 @@ func (p *producer) explain(err error) error {
 		return p.attempt.Classify(asGo(err))
 	}
 	if unknownTopic(err) {
-		err = missing(p.topic, err)
+		err = client.MissingTopic(p.topic, err)
 		if !p.delivered {
-			return neverAppended{err}
+			return client.NeverAppended(err)
 		}
 	}
 	return err
@@ -320,6 +318,8 @@ func (p *producer) ask() error {
 func (p *producer) Flush(ctx context.Context) error {
 	stalled := time.NewTicker(stalledFor)
 	defer stalled.Stop()
+	p.few.Store(forAny)
+	defer p.few.Store(forNothing)
 	for p.records.Load() > 0 {
 		select {
 		case <-p.room:
@@ -343,7 +343,7 @@ func (p *producer) Close(ctx context.Context) error {
 	flushed := p.Flush(ctx)
 	p.kafka.Close()
 	<-p.ended
-	for _, s := range p.slots {
+	for s := range p.slots.All() {
 		if s.queued {
 			p.settle(s, -1, fmt.Errorf("closed before the broker answered: %w", context.Canceled))
 		}

@@ -4,7 +4,8 @@ package confluent
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,117 +15,111 @@ import (
 	"redline/internal/secret"
 )
 
-// side says which kind of client a property belongs to.
-type side int
+// property is one row of the table of what librdkafka has.
+type property = client.Property[draft]
 
-const (
-	consuming side = 1 << iota
-	producing
-	both = consuming | producing
-)
-
-func (s side) String() string {
-	if s == consuming {
-		return "consumers"
+// row is a property under librdkafka's own name; where it has two, under the one that
+// Java has too. aliases are the other one, and Java's where it differs. fallback is what
+// librdkafka 2.11 uses when nobody sets it, from its CONFIGURATION.md: it cannot be
+// asked for what is in force. What a value has to be it says itself.
+func row(name string, s client.Side, fallback string, aliases ...string) property {
+	return property{
+		Name: name, Aliases: aliases, Side: s,
+		Set: func(d *draft, value string) bool { d.set[name] = value; return true },
+		Show: func(d *draft) (string, bool) {
+			if value, set := d.set[name]; set {
+				return value, true
+			}
+			return fallback, fallback != ""
+		},
 	}
-	return "producers"
 }
 
-// property is one row of the table of what librdkafka has.
-type property struct {
-	// name is librdkafka's own; where it has two, the one that Java has too.
-	name string
-	side side
-	// fallback is what librdkafka 2.11 uses when nobody sets it, from its
-	// CONFIGURATION.md: it cannot be asked for what is in force.
-	fallback string
-	// aliases are librdkafka's other name, and Java's where it differs.
-	aliases []string
+// numbered is a property of the Go library, which wants a whole number as such.
+func numbered(name string, s client.Side, fallback int) property {
+	p := row(name, s, strconv.Itoa(fallback))
+	p.Want = "a whole number from 1 to 10000000"
+	p.Set = client.Whole(1, 10_000_000, func(d *draft, n int) { d.set[name], d.whole[name] = strconv.Itoa(n), n })
+	return p
 }
 
 // properties is librdkafka's table, without what the workload itself decides
 // and what only its C interface can use. Keys that begin with ssl. or sasl. are
 // passed through and never shown; those of the connection itself are set by
 // secure, not here.
-var properties = []property{
-	{name: "acks", side: producing, fallback: "all", aliases: []string{"request.required.acks"}},
-	{name: "auto.commit.interval.ms", side: consuming, fallback: "5000"},
-	{name: "batch.num.messages", side: producing, fallback: "10000"},
-	{name: "batch.size", side: producing, fallback: "1000000"},
-	{name: "broker.address.family", side: both, fallback: "any"},
-	{name: "broker.address.ttl", side: both, fallback: "1000"},
-	{name: "check.crcs", side: consuming, fallback: "false"},
-	{name: "client.dns.lookup", side: both, fallback: "use_all_dns_ips"},
-	{name: "client.id", side: both, fallback: "rdkafka"},
-	{name: "client.rack", side: both, fallback: ""},
-	{name: "compression.level", side: producing, fallback: "-1"},
-	{name: "compression.type", side: producing, fallback: "none", aliases: []string{"compression.codec"}},
-	{name: "connections.max.idle.ms", side: both, fallback: "0"},
-	{name: "coordinator.query.interval.ms", side: consuming, fallback: "600000"},
-	{name: "debug", side: both, fallback: ""},
-	{name: "delivery.timeout.ms", side: producing, fallback: "300000", aliases: []string{"message.timeout.ms"}},
-	{name: "enable.auto.commit", side: consuming, fallback: "true"},
-	{name: "enable.auto.offset.store", side: consuming, fallback: "true"},
-	{name: "enable.idempotence", side: producing, fallback: "false"},
-	{name: "enable.metrics.push", side: both, fallback: "true"},
-	{name: "fetch.error.backoff.ms", side: consuming, fallback: "500"},
-	{name: "fetch.max.bytes", side: consuming, fallback: "52428800"},
-	{name: "fetch.min.bytes", side: consuming, fallback: "1"},
-	{name: "fetch.queue.backoff.ms", side: consuming, fallback: "1000"},
-	{name: "fetch.wait.max.ms", side: consuming, fallback: "500", aliases: []string{"fetch.max.wait.ms"}},
-	{name: "go.delivery.report.fields", side: producing, fallback: "key,value"},
-	{name: "group.instance.id", side: consuming, fallback: ""},
-	{name: "group.protocol", side: consuming, fallback: "classic"},
-	{name: "group.remote.assignor", side: consuming, fallback: ""},
-	{name: "heartbeat.interval.ms", side: consuming, fallback: "3000"},
-	{name: "isolation.level", side: consuming, fallback: "read_committed"},
-	{name: "linger.ms", side: producing, fallback: "5", aliases: []string{"queue.buffering.max.ms"}},
-	{name: "log.connection.close", side: both, fallback: "true"},
-	{name: "log_level", side: both, fallback: "6"},
-	{name: "max.in.flight.requests.per.connection", side: both, fallback: "1000000", aliases: []string{"max.in.flight"}},
-	{name: "max.partition.fetch.bytes", side: consuming, fallback: "1048576", aliases: []string{"fetch.message.max.bytes"}},
-	{name: "max.poll.interval.ms", side: consuming, fallback: "300000"},
-	{name: "message.copy.max.bytes", side: both, fallback: "65535"},
-	{name: "message.max.bytes", side: both, fallback: "1000000"},
-	{name: "metadata.max.age.ms", side: both, fallback: "900000"},
-	{name: "metadata.recovery.rebootstrap.trigger.ms", side: both, fallback: "300000"},
-	{name: "metadata.recovery.strategy", side: both, fallback: "rebootstrap"},
-	{name: "partition.assignment.strategy", side: consuming, fallback: "range,roundrobin"},
-	{name: "queue.buffering.backpressure.threshold", side: producing, fallback: "1"},
-	{name: "queue.buffering.max.kbytes", side: producing, fallback: "1048576"},
-	{name: "queue.buffering.max.messages", side: producing, fallback: "100000"},
-	{name: "queued.max.messages.kbytes", side: consuming, fallback: "65536"},
-	{name: "queued.min.messages", side: consuming, fallback: "100000"},
-	{name: "queuing.strategy", side: producing, fallback: "fifo"},
-	{name: "receive.message.max.bytes", side: both, fallback: "100000000"},
-	{name: "reconnect.backoff.max.ms", side: both, fallback: "10000"},
-	{name: "reconnect.backoff.ms", side: both, fallback: "100"},
-	{name: "request.timeout.ms", side: producing, fallback: "30000"},
-	{name: "retries", side: producing, fallback: "2147483647", aliases: []string{"message.send.max.retries"}},
-	{name: "retry.backoff.max.ms", side: both, fallback: "1000"},
-	{name: "retry.backoff.ms", side: both, fallback: "100"},
-	{name: "session.timeout.ms", side: consuming, fallback: "45000"},
-	{name: "socket.connection.setup.timeout.ms", side: both, fallback: "30000"},
-	{name: "socket.keepalive.enable", side: both, fallback: "false"},
-	{name: "socket.max.fails", side: both, fallback: "1"},
-	{name: "socket.nagle.disable", side: both, fallback: "true"},
-	{name: "socket.receive.buffer.bytes", side: both, fallback: "0", aliases: []string{"receive.buffer.bytes"}},
-	{name: "socket.send.buffer.bytes", side: both, fallback: "0", aliases: []string{"send.buffer.bytes"}},
-	{name: "socket.timeout.ms", side: both, fallback: "60000"},
-	{name: "statistics.interval.ms", side: both, fallback: "0"},
-	{name: "topic.metadata.propagation.max.ms", side: both, fallback: "30000"},
-	{name: "topic.metadata.refresh.fast.interval.ms", side: both, fallback: "100"},
-	{name: "topic.metadata.refresh.interval.ms", side: both, fallback: "300000"},
-	{name: "topic.metadata.refresh.sparse", side: both, fallback: "true"},
-}
-
-// translations are Java's properties whose value differs too.
-var translations = map[string]func(value string) (key, translated string, ok bool){
-	"buffer.memory": func(value string) (string, string, bool) {
-		n, err := strconv.ParseInt(value, 10, 64)
-		return "queue.buffering.max.kbytes", strconv.FormatInt(max(1, n>>10), 10), err == nil && n > 0
-	},
-}
+var properties = client.Table[draft]{Library: "confluent", Rows: []property{
+	row("acks", client.Producing, "all", "request.required.acks"),
+	row("auto.commit.interval.ms", client.Consuming, "5000"),
+	row("batch.num.messages", client.Producing, "10000"),
+	row("batch.size", client.Producing, "1000000"),
+	row("broker.address.family", client.Both, "any"),
+	row("broker.address.ttl", client.Both, "1000"),
+	row("check.crcs", client.Consuming, "false"),
+	row("client.dns.lookup", client.Both, "use_all_dns_ips"),
+	row("client.id", client.Both, "rdkafka"),
+	row("client.rack", client.Both, ""),
+	row("compression.level", client.Producing, "-1"),
+	row("compression.type", client.Producing, "none", "compression.codec"),
+	row("connections.max.idle.ms", client.Both, "0"),
+	row("coordinator.query.interval.ms", client.Consuming, "600000"),
+	row("debug", client.Both, ""),
+	row("delivery.timeout.ms", client.Producing, "300000", "message.timeout.ms"),
+	row("enable.auto.commit", client.Consuming, "true"),
+	row("enable.auto.offset.store", client.Consuming, "true"),
+	row("enable.idempotence", client.Producing, "false"),
+	row("enable.metrics.push", client.Both, "true"),
+	row("fetch.error.backoff.ms", client.Consuming, "500"),
+	row("fetch.max.bytes", client.Consuming, "52428800"),
+	row("fetch.min.bytes", client.Consuming, "1"),
+	row("fetch.queue.backoff.ms", client.Consuming, "1000"),
+	row("fetch.wait.max.ms", client.Consuming, "500", "fetch.max.wait.ms"),
+	row("go.delivery.report.fields", client.Producing, "key,value"),
+	numbered("go.events.channel.size", client.Producing, 1_000_000),
+	numbered("go.produce.channel.size", client.Producing, 1_000_000),
+	row("group.instance.id", client.Consuming, ""),
+	row("group.protocol", client.Consuming, "classic"),
+	row("group.remote.assignor", client.Consuming, ""),
+	row("heartbeat.interval.ms", client.Consuming, "3000"),
+	row("isolation.level", client.Consuming, "read_committed"),
+	row("linger.ms", client.Producing, "5", "queue.buffering.max.ms"),
+	row("log.connection.close", client.Both, "true"),
+	row("log_level", client.Both, "6"),
+	row("max.in.flight.requests.per.connection", client.Both, "1000000", "max.in.flight"),
+	row("max.partition.fetch.bytes", client.Consuming, "1048576", "fetch.message.max.bytes"),
+	row("max.poll.interval.ms", client.Consuming, "300000"),
+	row("message.copy.max.bytes", client.Both, "65535"),
+	row("message.max.bytes", client.Both, "1000000"),
+	row("metadata.max.age.ms", client.Both, "900000"),
+	row("metadata.recovery.rebootstrap.trigger.ms", client.Both, "300000"),
+	row("metadata.recovery.strategy", client.Both, "rebootstrap"),
+	row("partition.assignment.strategy", client.Consuming, "range,roundrobin"),
+	row("queue.buffering.backpressure.threshold", client.Producing, "1"),
+	row("queue.buffering.max.kbytes", client.Producing, "1048576", "buffer.memory"), // whose value is in bytes: see translated
+	row("queue.buffering.max.messages", client.Producing, "100000"),
+	row("queued.max.messages.kbytes", client.Consuming, "65536"),
+	row("queued.min.messages", client.Consuming, "100000"),
+	row("queuing.strategy", client.Producing, "fifo"),
+	row("receive.message.max.bytes", client.Both, "100000000"),
+	row("reconnect.backoff.max.ms", client.Both, "10000"),
+	row("reconnect.backoff.ms", client.Both, "100"),
+	row("request.timeout.ms", client.Producing, "30000"),
+	row("retries", client.Producing, "2147483647", "message.send.max.retries"),
+	row("retry.backoff.max.ms", client.Both, "1000"),
+	row("retry.backoff.ms", client.Both, "100"),
+	row("session.timeout.ms", client.Consuming, "45000"),
+	row("socket.connection.setup.timeout.ms", client.Both, "30000"),
+	row("socket.keepalive.enable", client.Both, "false"),
+	row("socket.max.fails", client.Both, "1"),
+	row("socket.nagle.disable", client.Both, "true"),
+	row("socket.receive.buffer.bytes", client.Both, "0", "receive.buffer.bytes"),
+	row("socket.send.buffer.bytes", client.Both, "0", "send.buffer.bytes"),
+	row("socket.timeout.ms", client.Both, "60000"),
+	row("statistics.interval.ms", client.Both, "0"),
+	row("topic.metadata.propagation.max.ms", client.Both, "30000"),
+	row("topic.metadata.refresh.fast.interval.ms", client.Both, "100"),
+	row("topic.metadata.refresh.interval.ms", client.Both, "300000"),
+	row("topic.metadata.refresh.sparse", client.Both, "true"),
+}}
 
 // strategies are Java's classes by librdkafka's name.
 var strategies = strings.NewReplacer(
@@ -136,100 +131,67 @@ var strategies = strings.NewReplacer(
 // draft is what is set, by librdkafka's name. secure is apart, so that nothing
 // that shows what is set shows a secret.
 type draft struct {
-	side   side
+	side   client.Side
 	set    map[string]string
+	whole  map[string]int // of set, those that are given as numbers
 	secure map[string]secret.Text
 }
 
 // newDraft puts the user's properties over the profile's, over what the
 // workload needs.
-func newDraft(s side, needed map[string]string, preset []client.Preset, user map[string]string) (*draft, error) {
-	d := &draft{side: s, set: needed}
-	for _, p := range preset {
-		d.set[p.Key] = p.Value
+func newDraft(s client.Side, needed map[string]string, preset []client.Preset, user map[string]string) (*draft, error) {
+	d := &draft{side: s, set: needed, whole: make(map[string]int)}
+	plain, err := d.translated(user)
+	if err != nil {
+		return nil, err
 	}
-	given := make(map[string]string)
-	for _, key := range sortedKeys(user) {
-		name, value, err := translate(key, user[key], s)
-		if err != nil {
-			return nil, err
-		}
-		if other, twice := given[name]; twice {
-			return nil, fmt.Errorf("%s and %s are two spellings of one property; give one of them", other, key)
-		}
-		given[name] = key
-		d.set[name] = value
+	asked, err := properties.Apply(d, s, preset, plain)
+	if err != nil {
+		return nil, err
 	}
 	// Fewer acknowledgements than all cannot be idempotent; asking for them
 	// takes the profile's idempotence back, but not the user's.
-	if _, asked := given["enable.idempotence"]; !asked && d.set["acks"] != "" && d.set["acks"] != "all" && d.set["acks"] != "-1" {
+	if _, given := asked["enable.idempotence"]; !given && d.set["acks"] != "" && d.set["acks"] != "all" && d.set["acks"] != "-1" {
 		delete(d.set, "enable.idempotence")
 	}
 	return d, nil
 }
 
-// translate gives librdkafka's name and value of a property in any spelling.
-func translate(key, value string, s side) (string, string, error) {
-	if err := client.CheckReserved(key); err != nil {
-		return "", "", err
-	}
-	if into, ok := translations[key]; ok && s == producing {
-		name, translated, ok := into(value)
-		if !ok {
-			return "", "", client.BadProperty("confluent", key, value, "a whole number of bytes from 1 up")
-		}
-		return name, translated, nil
-	}
-	if strings.HasPrefix(key, "ssl.") || strings.HasPrefix(key, "sasl.") {
-		return key, value, nil
-	}
-	row, ok := find(key)
-	if !ok {
-		return "", "", client.UnknownProperty("confluent", key, spellings(s))
-	}
-	if row.side&s == 0 {
-		return "", "", client.InapplicableProperty("confluent", key, row.side.String())
-	}
-	if row.name == "partition.assignment.strategy" {
-		value = strategies.Replace(value)
-	}
-	return row.name, value, nil
-}
-
-func find(key string) (property, bool) {
-	for _, row := range properties {
-		if row.name == key {
-			return row, true
-		}
-		for _, alias := range row.aliases {
-			if alias == key {
-				return row, true
+// translated are the properties of the table, with Java's values as librdkafka has them.
+// Those that it passes through are set at once.
+func (d *draft) translated(user map[string]string) (map[string]string, error) {
+	plain := make(map[string]string)
+	for key, value := range user {
+		switch {
+		case secretive(key):
+			d.set[key] = value
+			continue
+		case key == "buffer.memory":
+			n, err := strconv.ParseInt(value, 10, 64)
+			if err != nil || n <= 0 {
+				return nil, client.BadProperty("confluent", key, value, "a whole number of bytes from 1 up")
 			}
+			value = strconv.FormatInt(max(1, n>>10), 10)
+		case key == "partition.assignment.strategy":
+			value = strategies.Replace(value)
 		}
+		plain[key] = value
 	}
-	return property{}, false
+	return plain, nil
 }
 
-// spellings are all keys of one side.
-func spellings(s side) []string {
-	var all []string
-	for _, row := range properties {
-		if row.side&s != 0 {
-			all = append(all, row.name)
-			all = append(all, row.aliases...)
-		}
-	}
-	if s == producing {
-		all = append(all, sortedKeys(translations)...)
-	}
-	sort.Strings(all)
-	return all
+// secretive says that a property may hold a secret, or lead to one.
+func secretive(key string) bool {
+	return strings.HasPrefix(key, "ssl.") || strings.HasPrefix(key, "sasl.")
 }
 
 // config is what librdkafka is given.
 func (d *draft) config() *kafka.ConfigMap {
 	config := make(kafka.ConfigMap)
 	for key, value := range d.set {
+		config[key] = value
+	}
+	for key, value := range d.whole {
 		config[key] = value
 	}
 	for key, value := range d.secure {
@@ -240,17 +202,7 @@ func (d *draft) config() *kafka.ConfigMap {
 
 // settings are what is set and, under it, what librdkafka then takes.
 func (d *draft) settings() map[string]string {
-	inForce := make(map[string]string)
-	for _, row := range properties {
-		if row.side&d.side != 0 && row.fallback != "" {
-			inForce[row.name] = row.fallback
-		}
-	}
-	for key, value := range d.set {
-		if _, known := find(key); known {
-			inForce[key] = value
-		}
-	}
+	inForce := properties.Settings(d, d.side)
 	if inForce["enable.idempotence"] == "true" && d.set["max.in.flight.requests.per.connection"] == "" {
 		inForce["max.in.flight.requests.per.connection"] = "5" // librdkafka lowers it by itself
 	}
@@ -260,22 +212,13 @@ func (d *draft) settings() map[string]string {
 // refusal explains an error of librdkafka about its properties, which names a
 // key at most.
 func (d *draft) refusal(err error) error {
-	for _, key := range sortedKeys(d.set) {
-		if strings.HasPrefix(key, "ssl.") || strings.HasPrefix(key, "sasl.") {
-			continue // it may be a secret
+	for _, key := range slices.Sorted(maps.Keys(d.set)) {
+		if secretive(key) {
+			continue
 		}
 		if strings.Contains(err.Error(), `"`+key+`"`) || strings.Contains(err.Error(), "`"+key+"`") {
 			return fmt.Errorf("confluent cannot take %s=%q: %w", key, d.set[key], err)
 		}
 	}
 	return fmt.Errorf("confluent cannot take these properties: %w; change or leave out the one that it speaks of", err)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	return keys
 }

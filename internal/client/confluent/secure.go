@@ -3,6 +3,8 @@
 package confluent
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"redline/internal/client"
@@ -82,7 +84,7 @@ func unsupported(s security.Security) error {
 
 // apart refuses properties that the connection sets by itself.
 func apart(set map[string]string, secure map[string]secret.Text) error {
-	for _, key := range sortedKeys(set) {
+	for _, key := range slices.Sorted(maps.Keys(set)) {
 		if _, twice := secure[key]; twice {
 			return client.Unsupported("confluent", "take "+key+" as a property of its own", "it is set by the connection (-X, -F, --tls-…, --sasl-…)")
 		}

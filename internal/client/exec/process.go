@@ -11,7 +11,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -20,29 +19,21 @@ import (
 )
 
 const (
-	// drain is how long what a child printed is read after its end. It is there already;
-	// only a process that left the group could hold the pipes open.
-	drain = time.Second
 	// writing bounds one order to a child. Its pipe has room for all there are.
 	writing = time.Second
 	// looks is how often silence is looked for.
 	looks = 100 * time.Millisecond
 )
 
-// child is a program that runs. life starts it and waits for its end, listen and overhear
-// read what it prints, watch ends it when it is silent or its context is over.
+// child is a program that runs. listen and overhear read what it prints, watch ends it
+// when it is silent or its context is over.
 type child struct {
 	program *program
-	cmd     *exec.Cmd
-	// in, out and complaints are our ends of its standard streams.
-	in, out, complaints *os.File
-	reading             sync.WaitGroup // listen and overhear
-	words               lastWords      // of complaints
-	folder              string         // of the connection's file; "" if there is none
+	process client.Child
+	words   lastWords // of its standard error
 
 	greeted  chan struct{}
 	reported chan struct{}
-	exited   chan struct{}
 	done     chan struct{}
 	stopping sync.Once
 
@@ -52,7 +43,6 @@ type child struct {
 	settings map[string]string
 	heard    time.Time // of the last message
 	stopped  bool      // it was told to stop
-	gone     bool      // its process id may be another's
 	// failure is what went wrong first; it completes "the client NAME ".
 	failure error
 
@@ -68,89 +58,22 @@ func (p *program) launch(ctx context.Context, task client.Task) (*child, error) 
 		return nil, err
 	}
 	c := &child{
-		program: p, folder: folder, account: newAccount(task), heard: time.Now(),
-		greeted: make(chan struct{}), reported: make(chan struct{}, 1), exited: make(chan struct{}), done: make(chan struct{}),
+		program: p, account: newAccount(task), heard: time.Now(),
+		greeted: make(chan struct{}), reported: make(chan struct{}, 1), done: make(chan struct{}),
 	}
-	c.cmd = exec.Command(p.path, p.args...) //nolint:noctx // watch ends it, with its whole group
-	c.cmd.Env = environment(os.Environ(), task, connection)
-	c.cmd.SysProcAttr = childAttributes()
-	started := make(chan error)
-	go c.life(started)
-	if err := <-started; err != nil {
+	cmd := exec.Command(p.path, p.args...) //nolint:noctx // watch ends it, with its whole group
+	cmd.Env = environment(os.Environ(), task, connection)
+	c.process = client.Child{Cmd: cmd, Orders: true, Listen: c.listen, Overhear: c.overhear, Ended: func(how error) {
+		_ = os.RemoveAll(folder)
+		c.finish(how)
+		close(c.done)
+	}}
+	if err := c.process.Start(); err != nil {
 		_ = os.RemoveAll(folder)
 		return nil, err
 	}
 	go c.watch(ctx)
 	return c, nil
-}
-
-// life is all that a child's is, from its start until nothing of it is left. Linux sends
-// the parent-death signal when the thread that started a process ends, so this one stays
-// and waits for it.
-func (c *child) life(started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := c.start()
-	started <- err
-	if err != nil {
-		return
-	}
-	how := c.cmd.Wait()
-	c.sweep()
-	close(c.exited)
-	c.hearOut()
-	_ = os.RemoveAll(c.folder)
-	c.finish(how)
-	close(c.done)
-}
-
-// start makes the pipes, starts the process and reads what it prints.
-func (c *child) start() error {
-	var ends [6]*os.File
-	for i := 0; i < len(ends); i += 2 {
-		var err error
-		if ends[i], ends[i+1], err = os.Pipe(); err != nil {
-			closeAll(ends[:i]...)
-			return err
-		}
-	}
-	c.out, c.in, c.complaints = ends[2], ends[1], ends[4]
-	// As files, so that Wait does not wait for whoever else holds them.
-	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = ends[0], ends[3], ends[5]
-	err := c.cmd.Start()
-	closeAll(ends[0], ends[3], ends[5])
-	if err != nil {
-		closeAll(c.in, c.out, c.complaints)
-		return err
-	}
-	c.reading.Go(c.listen)
-	c.reading.Go(c.overhear)
-	return nil
-}
-
-func closeAll(files ...*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
-}
-
-// sweep kills what the process itself may have started.
-func (c *child) sweep() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.gone = true
-	c.kill()
-}
-
-// kill ends the process group. The caller holds mu.
-func (c *child) kill() { _ = syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL) }
-
-// hearOut reads the rest of what the process printed, and closes its streams.
-func (c *child) hearOut() {
-	until := time.Now().Add(drain)
-	_, _ = c.out.SetReadDeadline(until), c.complaints.SetReadDeadline(until)
-	c.reading.Wait()
-	closeAll(c.in, c.out, c.complaints)
 }
 
 // fail keeps what went wrong first, and ends the process.
@@ -160,14 +83,12 @@ func (c *child) fail(err error) {
 	if c.failure == nil {
 		c.failure = err
 	}
-	if !c.gone {
-		c.kill()
-	}
+	c.process.Signal(syscall.SIGKILL)
 }
 
 // listen reads messages until the process closes its output, or one is wrong.
-func (c *child) listen() {
-	lines := bufio.NewScanner(c.out)
+func (c *child) listen(out io.Reader) {
+	lines := bufio.NewScanner(out)
 	lines.Buffer(nil, maxLine)
 	lines.Split(linesWithEnds)
 	for lines.Scan() {
@@ -233,7 +154,7 @@ func (c *child) report() {
 }
 
 // overhear keeps the last of what the process complains of.
-func (c *child) overhear() { _, _ = io.Copy(&c.words, c.complaints) }
+func (c *child) overhear(complaints io.Reader) { _, _ = io.Copy(&c.words, complaints) }
 
 // watch ends the process when ctx is over, and when it is silent for too long.
 func (c *child) watch(ctx context.Context) {
@@ -241,7 +162,7 @@ func (c *child) watch(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		select {
-		case <-c.exited:
+		case <-c.process.Exited():
 			return
 		case <-ctx.Done():
 			c.fail(fmt.Errorf("was ended before its work was: %w", context.Cause(ctx)))
@@ -276,8 +197,8 @@ func (c *child) silence() error {
 // seen elsewhere.
 func (c *child) say(what string) {
 	line, _ := json.Marshal(order{what}) // a text alone
-	_ = c.in.SetWriteDeadline(time.Now().Add(writing))
-	_, _ = c.in.Write(append(line, '\n'))
+	_ = c.process.In.SetWriteDeadline(time.Now().Add(writing))
+	_, _ = c.process.In.Write(append(line, '\n'))
 }
 
 // Stop tells the child to stop and closes its standard input.
@@ -287,7 +208,7 @@ func (c *child) Stop(ctx context.Context) (client.Told, error) {
 		c.stopped = true
 		c.mu.Unlock()
 		c.say("stop")
-		c.in.Close()
+		c.process.In.Close()
 	})
 	select {
 	case <-c.done:
@@ -333,7 +254,7 @@ func (c *child) Bytes() int64              { return c.counts().bytes }
 func (c *child) Rewinds() int64            { return c.counts().rewinds }
 func (c *child) Reported() <-chan struct{} { return c.reported }
 func (c *child) Done() <-chan struct{}     { return c.done }
-func (c *child) PID() int                  { return c.cmd.Process.Pid }
+func (c *child) PID() int                  { return c.process.PID() }
 
 // Version is what it says that it is, such as "kafka-python 3.0.12".
 func (c *child) Version() string {

@@ -50,9 +50,9 @@ type consumer struct {
 // Consumer makes a member of a group or a reader of assigned partitions. An
 // error names the property that is wrong; brokers are not waited for.
 func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
-	kind := consuming
+	kind := client.Consuming
 	if o.Group != "" {
-		kind |= grouping
+		kind |= client.Grouping
 	}
 	d, err := consumeDraft(kind, o.Options)
 	if err != nil {
@@ -63,7 +63,7 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 		return nil, err
 	}
 	c := &consumer{draft: d, topic: o.Topic, group: o.Group != "", events: o.Events, seen: make(map[int32]bool)}
-	c.watch = newWatch(o.Options, c.recoverable, cluster.ReadNeeds(o.Topic, o.Group)...)
+	c.watch = newWatch(o.Options, c.recoverable, cluster.ReadNeeds(o.Topic, o.Group))
 	if c.group {
 		mine = append(mine, kgo.OnPartitionsAssigned(c.assigned), kgo.OnPartitionsRevoked(c.revoked), kgo.OnPartitionsLost(c.lost))
 	}
@@ -78,7 +78,7 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 }
 
 // consumeDraft is the profile with the properties over it.
-func consumeDraft(kind side, o client.Options) (*draft, error) {
+func consumeDraft(kind client.Side, o client.Options) (*draft, error) {
 	tuned, err := client.Presets(o.Profile, consumeTuned)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func consumeDraft(kind side, o client.Options) (*draft, error) {
 
 // CheckConsumer takes what a member of a group can have.
 func (library) CheckConsumer(o client.Options) error {
-	_, err := consumeDraft(consuming|grouping, o)
+	_, err := consumeDraft(client.Consuming|client.Grouping, o)
 	return err
 }
 
@@ -179,24 +179,14 @@ func (c *consumer) Poll(ctx context.Context, handle func(client.Batch)) error {
 	if any {
 		c.missingSince = time.Time{}
 	} else if fatal == nil && ctx.Err() == nil {
-		if fatal = c.watch.refused(); fatal == nil {
-			fatal = c.watch.unreachable()
+		if fatal = c.watch.Refusal(); fatal == nil {
+			fatal = c.watch.Unreachable()
 		}
 		if failed {
-			pause(ctx, errorPause)
+			client.Pause(ctx, errorPause)
 		}
 	}
 	return fatal
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // hand gives the records of one partition to the workload, and then back to
@@ -223,16 +213,16 @@ func (c *consumer) problem(partition int32, err error) error {
 		return nil // of our own wait
 	case errors.Is(err, kgo.ErrClientClosed):
 		return fmt.Errorf("the consumer of %q was closed while it was polled: %w", c.topic, err)
-	case notAllowed(err):
-		return fmt.Errorf("reading topic %q: %w", c.topic, c.watch.attempt.Classify(err))
-	case misfit(err):
-		return fmt.Errorf("cannot join the group that reads topic %q: %w; change the property it speaks of, or take another group", c.topic, err)
-	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID), errors.Is(err, kerr.InvalidTopicException):
+	case client.NotAllowed(err):
+		return fmt.Errorf("reading topic %q: %w", c.topic, c.watch.Classify(err))
+	case client.Misfit(err):
+		return client.CannotJoin(c.topic, err)
+	case client.UnknownTopic(err):
 		if c.missingSince.IsZero() {
 			c.missingSince = time.Now()
 		}
 		if time.Since(c.missingSince) >= unknownTopicFor || errors.Is(err, kerr.InvalidTopicException) {
-			return fmt.Errorf("topic %q is not there (or no more): %w; create it with redline topic create, or list what is there with redline topic list", c.topic, err)
+			return client.MissingTopic(c.topic, err)
 		}
 	}
 	if partition >= 0 {
@@ -240,19 +230,6 @@ func (c *consumer) problem(partition int32, err error) error {
 	}
 	c.recoverable(err)
 	return nil
-}
-
-// notAllowed says whether an ACL is missing. A refused authentication is not
-// among it: the watch decides whether that lasts.
-func notAllowed(err error) bool {
-	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed) ||
-		errors.Is(err, kerr.ClusterAuthorizationFailed)
-}
-
-// misfit says whether the group will never take this member as it is.
-func misfit(err error) bool {
-	return errors.Is(err, kerr.InvalidGroupID) || errors.Is(err, kerr.InconsistentGroupProtocol) || errors.Is(err, kerr.InvalidSessionTimeout) ||
-		errors.Is(err, kerr.GroupMaxSizeReached) || errors.Is(err, kerr.FencedInstanceID)
 }
 
 func (c *consumer) recoverable(err error) {
@@ -319,7 +296,7 @@ func (c *consumer) Rewind(offsets map[int32]int64) error {
 	return nil
 }
 
-func (c *consumer) Settings() map[string]string { return c.draft.settings(c.kgo) }
+func (c *consumer) Settings() map[string]string { return c.draft.settings() }
 
 func (c *consumer) Close(ctx context.Context) error {
 	defer c.end()

@@ -74,6 +74,7 @@ func (d *draft) connect(o client.Options, watch *watch, base context.Context, mi
 	if err != nil {
 		return nil, fmt.Errorf("franz-go refuses these properties: %w; change or leave out the one it names", err)
 	}
+	d.kgo = cl
 	return cl, nil
 }
 

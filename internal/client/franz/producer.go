@@ -24,31 +24,21 @@ type slot struct {
 	own    []byte // RecordSize bytes
 }
 
-const (
-	// slotsAtOnce are made together, so that few objects are made.
-	slotsAtOnce = 256
-	// returnedAtOnce slots go back to the sender together.
-	returnedAtOnce = 64
-)
+func (s *slot) begin(own []byte) { s.Context, s.own = context.Background(), own }
 
 type producer struct {
 	kgo     *kgo.Client
 	end     context.CancelFunc
 	draft   *draft
 	topic   string
-	size    int
+	slots   *client.Slots[slot]
+	most    client.Room
 	acked   func(*client.Record, error)
 	promise func(*kgo.Record, error)
 	watch   *watch
 	giveUp  *time.Timer // fires when no broker has answered in time
 	dead    atomic.Pointer[error]
 	refused chan struct{} // closed when brokers refuse us for good, after dead is set
-
-	free []*slot // the sender's
-	done []*slot // the promises' goroutine's
-
-	mu       sync.Mutex
-	returned []*slot
 
 	// What is under way: counted up by the sender, down by the promises.
 	records, bytes atomic.Int64
@@ -68,9 +58,12 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &producer{draft: d, topic: o.Topic, size: o.RecordSize, acked: o.Acked, room: make(chan struct{}, 1), refused: make(chan struct{})}
+	p := &producer{
+		draft: d, topic: o.Topic, slots: client.NewSlots(o.RecordSize, (*slot).begin), most: client.Room{Records: int64(d.maxRecords), Bytes: int64(d.maxBytes)},
+		acked: o.Acked, room: make(chan struct{}, 1), refused: make(chan struct{}),
+	}
 	p.promise = p.settle
-	p.watch = newWatch(o.Options, p.checkRefused, cluster.WriteNeeds(o.Topic)...)
+	p.watch = newWatch(o.Options, p.checkRefused, cluster.WriteNeeds(o.Topic))
 	base, end := context.WithCancel(context.Background())
 	p.end = end
 	if p.kgo, err = d.connect(o.Options, p.watch, base, d.produceOptions()...); err != nil {
@@ -78,7 +71,7 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 		return nil, err
 	}
 	p.reaching.Add(1)
-	p.giveUp = time.AfterFunc(reachWithin, func() {
+	p.giveUp = time.AfterFunc(client.ReachWithin, func() {
 		defer p.reaching.Done()
 		p.checkReached()
 	})
@@ -91,7 +84,7 @@ func produceDraft(o client.Options) (*draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := newDraft(producing)
+	d := newDraft(client.Producing)
 	if err := d.apply(tuned, o.Properties); err != nil {
 		return nil, err
 	}
@@ -106,7 +99,7 @@ func (library) CheckProducer(o client.Options) error {
 // settleAcks makes acks, idempotence and requests in flight agree, as kgo
 // requires.
 func (d *draft) settleAcks() error {
-	asked := d.explicit["enable.idempotence"]
+	asked := d.asked["enable.idempotence"]
 	if d.acks != -1 && asked == "true" {
 		return client.BadProperty("franz", "acks", showAcks(d.acks), "all, because enable.idempotence=true is asked for too")
 	}
@@ -129,7 +122,7 @@ func (d *draft) produceOptions() []kgo.Opt {
 		kgo.MaxBufferedRecords(d.maxRecords + 1),
 		kgo.RequiredAcks(map[int]kgo.Acks{-1: kgo.AllISRAcks(), 0: kgo.NoAck(), 1: kgo.LeaderAck()}[d.acks]),
 	}
-	if _, set := d.explicit["delivery.timeout.ms"]; !set {
+	if _, set := d.asked["delivery.timeout.ms"]; !set {
 		opts = append(opts, kgo.RecordDeliveryTimeout(deliveryTimeout))
 	}
 	if !d.idempotent {
@@ -139,31 +132,9 @@ func (d *draft) produceOptions() []kgo.Opt {
 }
 
 func (p *producer) Record() *client.Record {
-	s := p.slot()
+	s := p.slots.Take()
 	s.record = client.Record{Value: s.own, Slot: s}
 	return &s.record
-}
-
-// slot takes a free one, or makes some.
-func (p *producer) slot() *slot {
-	if len(p.free) == 0 {
-		p.mu.Lock()
-		p.free, p.returned = p.returned, p.free
-		p.mu.Unlock()
-	}
-	if len(p.free) == 0 {
-		fresh := make([]slot, slotsAtOnce)
-		values := make([]byte, slotsAtOnce*p.size)
-		for i := range fresh {
-			fresh[i].Context = context.Background()
-			fresh[i].own = values[i*p.size : (i+1)*p.size : (i+1)*p.size]
-			p.free = append(p.free, &fresh[i])
-		}
-	}
-	last := len(p.free) - 1
-	s := p.free[last]
-	p.free = p.free[:last]
-	return s
 }
 
 func (p *producer) Send(ctx context.Context, r *client.Record) error {
@@ -173,7 +144,7 @@ func (p *producer) Send(ctx context.Context, r *client.Record) error {
 	}
 	size := int64(len(r.Key) + len(r.Value))
 	if err := p.wait(ctx, size); err != nil {
-		p.free = append(p.free, s)
+		p.slots.Back(s)
 		return err
 	}
 	p.records.Add(1)
@@ -195,18 +166,9 @@ func (p *producer) wait(ctx context.Context, size int64) error {
 }
 
 // fits says whether a record of size bytes may be queued when so many eighths of
-// the limits are to stay free. Anything fits an empty queue.
+// the limits are to stay free.
 func (p *producer) fits(size, eighths int64) bool {
-	records := p.records.Load()
-	if records == 0 {
-		return true
-	}
-	most := int64(p.draft.maxRecords)
-	if records >= most-most*eighths/8 {
-		return false
-	}
-	most = int64(p.draft.maxBytes)
-	return most == 0 || p.bytes.Load()+size <= most-most/8*eighths
+	return p.most.Fits(p.records.Load(), p.bytes.Load(), size, eighths)
 }
 
 // waitForRoom waits until an eighth of the queue is free again, not for a
@@ -250,7 +212,8 @@ func (p *producer) settle(k *kgo.Record, err error) {
 		err = p.explain(err)
 	}
 	p.acked(&s.record, err)
-	p.put(s)
+	s.kgo = kgo.Record{}
+	p.slots.Give(s)
 	p.bytes.Add(-size)
 	p.records.Add(-1)
 	if p.waiting.Load() && p.fits(0, 1) {
@@ -261,39 +224,21 @@ func (p *producer) settle(k *kgo.Record, err error) {
 	}
 }
 
-// put gives a slot back, many at a time.
-func (p *producer) put(s *slot) {
-	s.kgo = kgo.Record{}
-	p.done = append(p.done, s)
-	if len(p.done) < returnedAtOnce {
-		return
-	}
-	p.mu.Lock()
-	p.returned = append(p.returned, p.done...)
-	p.mu.Unlock()
-	p.done = p.done[:0]
-}
-
-// neverAppended marks an error of a record that no broker can have.
-type neverAppended struct{ error }
-
-func (e neverAppended) Unwrap() error { return e.error }
-
 // explain adds to an error what only this producer knows.
 func (p *producer) explain(err error) error {
 	if dead := p.dead.Load(); dead != nil {
-		if !p.watch.answered.Load() {
-			return neverAppended{*dead}
+		if !p.watch.Heard() {
+			return client.NeverAppended(*dead)
 		}
 		return *dead
 	}
-	if notAllowed(err) {
-		return p.watch.attempt.Classify(err)
+	if client.NotAllowed(err) {
+		return p.watch.Classify(err)
 	}
 	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID) {
-		err = fmt.Errorf("topic %q is not there (or no more): %w; create it with redline topic create, or list what is there with redline topic list", p.topic, err)
+		err = client.MissingTopic(p.topic, err)
 		if !p.delivered.Load() {
-			return neverAppended{err}
+			return client.NeverAppended(err)
 		}
 	}
 	return err
@@ -301,7 +246,7 @@ func (p *producer) explain(err error) error {
 
 // checkReached gives up what is queued when no broker was ever there.
 func (p *producer) checkReached() {
-	dead := p.watch.unreachable()
+	dead := p.watch.Unreachable()
 	if dead == nil {
 		return
 	}
@@ -316,7 +261,7 @@ func (p *producer) checkRefused(error) {
 	if p.dead.Load() != nil {
 		return
 	}
-	if dead := p.watch.refused(); dead != nil && p.die(dead) {
+	if dead := p.watch.Refusal(); dead != nil && p.die(dead) {
 		close(p.refused)
 	}
 }
@@ -355,7 +300,7 @@ func (p *producer) Flush(ctx context.Context) error {
 	return nil
 }
 
-func (p *producer) Settings() map[string]string { return p.draft.settings(p.kgo) }
+func (p *producer) Settings() map[string]string { return p.draft.settings() }
 
 // settleWithin bounds how long Close waits, after the client is gone, for its
 // last promises to run; nothing but Acked holds them up.

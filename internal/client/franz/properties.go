@@ -3,7 +3,6 @@ package franz
 import (
 	"fmt"
 	"math"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -13,49 +12,13 @@ import (
 	"redline/internal/client"
 )
 
-// side says which kind of client a property belongs to.
-type side int
-
-const (
-	consuming side = 1 << iota
-	producing
-	grouping // consumers that are members of a group
-	both     = consuming | producing
-)
-
-// String names those who have a property of this side.
-func (s side) String() string {
-	switch s {
-	case consuming:
-		return "consumers"
-	case producing:
-		return "producers"
-	case grouping:
-		return "members of a consumer group"
-	}
-	return "every client"
-}
-
 // property is one row of the table: how a Kafka property reaches franz-go.
-type property struct {
-	// name is Java's spelling where Java has the property; the settings in
-	// force are printed under it, so that they can be typed again.
-	name string
-	// aliases are librdkafka's spellings.
-	aliases []string
-	side    side
-	// want describes good values, for the error about a bad one.
-	want string
-	// set reads the value into the draft; false means it is not as wanted.
-	set func(d *draft, value string) bool
-	// show gives the value in force; ok is false where it means nothing.
-	show func(s shown) (value string, ok bool)
-}
+type property = client.Property[draft]
 
 // draft gathers what the properties ask for, before the options are made:
 // some of them decide together.
 type draft struct {
-	side        side
+	side        client.Side
 	opts        []kgo.Opt
 	acks        int // -1 is all
 	idempotent  bool
@@ -69,213 +32,94 @@ type draft struct {
 	recycle     bool
 	readBuffer  int
 	writeBuffer int
-	explicit    map[string]string // by name, as given by profile or user
-}
-
-// shown is what a property's value in force is read from.
-type shown struct {
-	*draft
-	kgo *kgo.Client
+	asked       map[string]string // by the user, by name
+	kgo         *kgo.Client       // made of it; what is in force is read from it
 }
 
 // defaultInFlight is what an idempotent franz-go producer has by itself; one
 // without idempotence would send a single request at a time.
 const defaultInFlight = 5
 
-func newDraft(s side) *draft {
+func newDraft(s client.Side) *draft {
 	return &draft{
 		side: s, acks: -1, idempotent: true, inFlight: defaultInFlight,
 		maxRecords: 50_000, fetchBytes: 50 << 20, partBytes: 1 << 20,
-		explicit: make(map[string]string),
 	}
 }
 
 // properties is the one table of what franz-go honours.
-var properties = []property{
-	{name: "client.id", side: both, want: "a name of at most 256 bytes",
-		set: func(d *draft, v string) bool { return v != "" && len(v) <= 256 && d.opt(kgo.ClientID(v)) }, show: option(kgo.ClientID)},
-	{name: "client.rack", side: consuming, want: "a name of at most 512 bytes",
-		set: func(d *draft, v string) bool { return len(v) <= 512 && d.opt(kgo.Rack(v)) }},
+var properties = client.Table[draft]{Library: "franz", Rows: []property{
+	{Name: "client.id", Side: client.Both, Want: "a name of at most 256 bytes",
+		Set: func(d *draft, v string) bool { return v != "" && len(v) <= 256 && d.opt(kgo.ClientID(v)) }, Show: option(kgo.ClientID)},
+	{Name: "client.rack", Side: client.Consuming, Want: "a name of at most 512 bytes",
+		Set: func(d *draft, v string) bool { return len(v) <= 512 && d.opt(kgo.Rack(v)) }, Show: asked("client.rack")},
 
 	// Fetching.
-	{name: "fetch.max.bytes", side: consuming, want: wantBytes,
-		set: number(1, 1<<30, func(d *draft, n int) { d.fetchBytes = n; d.opt(kgo.FetchMaxBytes(int32(n))) }), show: option(kgo.FetchMaxBytes)},
-	{name: "max.partition.fetch.bytes", aliases: []string{"fetch.message.max.bytes"}, side: consuming, want: wantBytes,
-		set: number(1, 1<<30, func(d *draft, n int) { d.partBytes = n; d.opt(kgo.FetchMaxPartitionBytes(int32(n))) }), show: option(kgo.FetchMaxPartitionBytes)},
-	{name: "fetch.min.bytes", side: consuming, want: wantBytes,
-		set: number(1, 1<<30, func(d *draft, n int) { d.opt(kgo.FetchMinBytes(int32(n))) }), show: option(kgo.FetchMinBytes)},
-	{name: "fetch.max.wait.ms", aliases: []string{"fetch.wait.max.ms"}, side: consuming, want: "milliseconds from 10 to 300000",
-		set: millis(10, 300_000, func(d *draft, t time.Duration) { d.opt(kgo.FetchMaxWait(t)) }), show: option(kgo.FetchMaxWait)},
-	{name: "max.poll.records", side: consuming, want: "a whole number from 1 up",
-		set: number(1, math.MaxInt32, func(d *draft, n int) { d.pollRecords = n }), show: func(s shown) (string, bool) { return strconv.Itoa(s.pollRecords), s.pollRecords > 0 }},
-	{name: "check.crcs", side: consuming, want: wantBool,
-		set: boolean(func(d *draft, on bool) {
-			if !on {
-				d.opt(kgo.DisableFetchCRCValidation())
-			}
-		}), show: optionOff(kgo.DisableFetchCRCValidation)},
-	{name: "isolation.level", side: consuming, want: "read_committed or read_uncommitted", set: setIsolation, show: showIsolation},
-	{name: "socket.receive.buffer.bytes", aliases: []string{"receive.buffer.bytes"}, side: both, want: "a whole number of bytes from 1 to 1073741824, or 0 for the system's own",
-		set: number(0, 1<<30, func(d *draft, n int) { d.readBuffer = n }), show: func(s shown) (string, bool) { return strconv.Itoa(s.readBuffer), s.readBuffer > 0 }},
-	{name: "socket.send.buffer.bytes", aliases: []string{"send.buffer.bytes"}, side: both, want: "a whole number of bytes from 1 to 1073741824, or 0 for the system's own",
-		set: number(0, 1<<30, func(d *draft, n int) { d.writeBuffer = n }), show: func(s shown) (string, bool) { return strconv.Itoa(s.writeBuffer), s.writeBuffer > 0 }},
+	{Name: "fetch.max.bytes", Side: client.Consuming, Want: wantBytes,
+		Set: client.Whole(1, 1<<30, func(d *draft, n int) { d.fetchBytes = n; d.opt(kgo.FetchMaxBytes(int32(n))) }), Show: option(kgo.FetchMaxBytes)},
+	{Name: "max.partition.fetch.bytes", Aliases: []string{"fetch.message.max.bytes"}, Side: client.Consuming, Want: wantBytes,
+		Set: client.Whole(1, 1<<30, func(d *draft, n int) { d.partBytes = n; d.opt(kgo.FetchMaxPartitionBytes(int32(n))) }), Show: option(kgo.FetchMaxPartitionBytes)},
+	number("fetch.min.bytes", client.Consuming, 1, 1<<30, wantBytes, kgo.FetchMinBytes),
+	millis("fetch.max.wait.ms", client.Consuming, 10, 300_000, kgo.FetchMaxWait, "fetch.wait.max.ms"),
+	client.Number("max.poll.records", client.Consuming, 1, math.MaxInt32, "a whole number from 1 up", func(d *draft) *int { return &d.pollRecords }).Unless("0"),
+	switchedOff("check.crcs", client.Consuming, kgo.DisableFetchCRCValidation),
+	{Name: "isolation.level", Side: client.Consuming, Want: "read_committed or read_uncommitted", Set: setIsolation, Show: showIsolation},
+	client.Number("socket.receive.buffer.bytes", client.Both, 0, 1<<30, wantBuffer, func(d *draft) *int { return &d.readBuffer }, "receive.buffer.bytes").Unless("0"),
+	client.Number("socket.send.buffer.bytes", client.Both, 0, 1<<30, wantBuffer, func(d *draft) *int { return &d.writeBuffer }, "send.buffer.bytes").Unless("0"),
 
 	// The group.
-	{name: "session.timeout.ms", side: grouping, want: "milliseconds from 100 up",
-		set: millis(100, math.MaxInt32, func(d *draft, t time.Duration) { d.opt(kgo.SessionTimeout(t)) }), show: option(kgo.SessionTimeout)},
-	{name: "heartbeat.interval.ms", side: grouping, want: "milliseconds from 1 to the session timeout",
-		set: millis(1, math.MaxInt32, func(d *draft, t time.Duration) { d.opt(kgo.HeartbeatInterval(t)) }), show: option(kgo.HeartbeatInterval)},
+	millis("session.timeout.ms", client.Grouping, 100, math.MaxInt32, kgo.SessionTimeout),
+	{Name: "heartbeat.interval.ms", Side: client.Grouping, Want: "milliseconds from 1 to the session timeout",
+		Set: client.Millis(1, math.MaxInt32, func(d *draft, t time.Duration) { d.opt(kgo.HeartbeatInterval(t)) }), Show: option(kgo.HeartbeatInterval)},
 	// Java sends it to the group as the rebalance timeout; franz-go has that alone.
-	{name: "max.poll.interval.ms", aliases: []string{"rebalance.timeout.ms"}, side: grouping, want: "milliseconds from 100 up",
-		set: millis(100, math.MaxInt32, func(d *draft, t time.Duration) { d.opt(kgo.RebalanceTimeout(t)) }), show: option(kgo.RebalanceTimeout)},
-	{name: "enable.auto.commit", side: grouping, want: wantBool,
-		set: boolean(func(d *draft, on bool) {
-			if !on {
-				d.opt(kgo.DisableAutoCommit())
-			}
-		}), show: optionOff(kgo.DisableAutoCommit)},
-	{name: "auto.commit.interval.ms", side: grouping, want: "milliseconds from 100 up",
-		set: millis(100, math.MaxInt32, func(d *draft, t time.Duration) { d.opt(kgo.AutoCommitInterval(t)) }), show: option(kgo.AutoCommitInterval)},
-	{name: "group.instance.id", side: grouping, want: "a name",
-		set: func(d *draft, v string) bool { return v != "" && d.opt(kgo.InstanceID(v)) }},
-	{name: "partition.assignment.strategy", side: grouping, want: "range, roundrobin, sticky or cooperative-sticky, several with commas", set: setBalancers, show: showBalancers},
+	millis("max.poll.interval.ms", client.Grouping, 100, math.MaxInt32, kgo.RebalanceTimeout, "rebalance.timeout.ms"),
+	switchedOff("enable.auto.commit", client.Grouping, kgo.DisableAutoCommit),
+	millis("auto.commit.interval.ms", client.Grouping, 100, math.MaxInt32, kgo.AutoCommitInterval),
+	{Name: "group.instance.id", Side: client.Grouping, Want: "a name",
+		Set: func(d *draft, v string) bool { return v != "" && d.opt(kgo.InstanceID(v)) }, Show: asked("group.instance.id")},
+	{Name: "partition.assignment.strategy", Side: client.Grouping, Want: "range, roundrobin, sticky or cooperative-sticky, several with commas", Set: setBalancers, Show: showBalancers},
 
 	// Producing.
-	{name: "linger.ms", aliases: []string{"queue.buffering.max.ms"}, side: producing, want: "milliseconds from 0 to 60000",
-		set: millis(0, 60_000, func(d *draft, t time.Duration) { d.opt(kgo.ProducerLinger(t)) }), show: option(kgo.ProducerLinger)},
-	{name: "batch.size", side: producing, want: "a whole number of bytes from 512 to 1073741824",
-		set: number(512, 1<<30, func(d *draft, n int) { d.opt(kgo.ProducerBatchMaxBytes(int32(n))) }), show: option(kgo.ProducerBatchMaxBytes)},
-	{name: "acks", aliases: []string{"request.required.acks"}, side: producing, want: "0, 1 or all", set: setAcks,
-		show: func(s shown) (string, bool) { return showAcks(s.acks), true }},
-	{name: "enable.idempotence", side: producing, want: wantBool,
-		set: boolean(func(d *draft, on bool) { d.idempotent = on }), show: optionOff(kgo.DisableIdempotentWrite)},
-	{name: "max.in.flight.requests.per.connection", aliases: []string{"max.in.flight"}, side: producing, want: "a whole number from 1 to 1000, which is always 5 with idempotence",
-		set: number(1, 1000, func(d *draft, n int) { d.inFlight = n }), show: func(s shown) (string, bool) { return strconv.Itoa(s.inFlight), true }},
-	{name: "compression.type", aliases: []string{"compression.codec"}, side: producing, want: "none, gzip, snappy, lz4 or zstd", set: setCompression, show: showCompression},
-	{name: "buffer.memory", side: producing, want: "a whole number of bytes from 1 up",
-		set: number(1, math.MaxInt, func(d *draft, n int) { d.maxBytes = n }), show: func(s shown) (string, bool) { return strconv.Itoa(s.maxBytes), s.maxBytes > 0 }},
-	{name: "retries", aliases: []string{"message.send.max.retries"}, side: producing, want: "a whole number from 0 up",
-		set: number(0, math.MaxInt, func(d *draft, n int) { d.opt(kgo.RecordRetries(n)) })},
-	{name: "delivery.timeout.ms", aliases: []string{"message.timeout.ms"}, side: producing, want: "milliseconds from 1000 up, or 0 for no end",
-		set: setDeliveryTimeout, show: option(kgo.RecordDeliveryTimeout)},
-	{name: "request.timeout.ms", aliases: []string{"request.timeout"}, side: both, want: "milliseconds from 100 to 900000", set: setRequestTimeout, show: showRequestTimeout},
+	millis("linger.ms", client.Producing, 0, 60_000, kgo.ProducerLinger, "queue.buffering.max.ms"),
+	number("batch.size", client.Producing, 512, 1<<30, "a whole number of bytes from 512 to 1073741824", kgo.ProducerBatchMaxBytes),
+	{Name: "acks", Aliases: []string{"request.required.acks"}, Side: client.Producing, Want: "0, 1 or all", Set: setAcks,
+		Show: func(d *draft) (string, bool) { return showAcks(d.acks), true }},
+	{Name: "enable.idempotence", Side: client.Producing, Want: client.WantFlag,
+		Set: client.Boolean(func(d *draft, on bool) { d.idempotent = on }), Show: optionOff(kgo.DisableIdempotentWrite)},
+	client.Number("max.in.flight.requests.per.connection", client.Producing, 1, 1000, "a whole number from 1 to 1000, which is always 5 with idempotence", func(d *draft) *int { return &d.inFlight }, "max.in.flight"),
+	{Name: "compression.type", Aliases: []string{"compression.codec"}, Side: client.Producing, Want: "none, gzip, snappy, lz4 or zstd", Set: setCompression, Show: showCompression},
+	client.Number("buffer.memory", client.Producing, 1, math.MaxInt, "a whole number of bytes from 1 up", func(d *draft) *int { return &d.maxBytes }).Unless("0"),
+	{Name: "retries", Aliases: []string{"message.send.max.retries"}, Side: client.Producing, Want: "a whole number from 0 up",
+		Set: client.Whole(0, math.MaxInt, func(d *draft, n int) { d.opt(kgo.RecordRetries(n)) }), Show: asked("retries")},
+	{Name: "delivery.timeout.ms", Aliases: []string{"message.timeout.ms"}, Side: client.Producing, Want: "milliseconds from 1000 up, or 0 for no end",
+		Set: setDeliveryTimeout, Show: option(kgo.RecordDeliveryTimeout)},
+	{Name: "request.timeout.ms", Aliases: []string{"request.timeout"}, Side: client.Both, Want: client.WantMillis(100, 900_000), Set: setRequestTimeout, Show: showRequestTimeout},
 
 	// Connections.
-	{name: "metadata.max.age.ms", aliases: []string{"topic.metadata.refresh.interval.ms"}, side: both, want: "milliseconds from 250 to 3600000",
-		set: millis(250, 3_600_000, func(d *draft, t time.Duration) { d.opt(kgo.MetadataMaxAge(t)) }), show: option(kgo.MetadataMaxAge)},
-	{name: "connections.max.idle.ms", side: both, want: "milliseconds from 100 to 900000",
-		set: millis(100, 900_000, func(d *draft, t time.Duration) { d.opt(kgo.ConnIdleTimeout(t)) }), show: option(kgo.ConnIdleTimeout)},
+	millis("metadata.max.age.ms", client.Both, 250, 3_600_000, kgo.MetadataMaxAge, "topic.metadata.refresh.interval.ms"),
+	millis("connections.max.idle.ms", client.Both, 100, 900_000, kgo.ConnIdleTimeout),
 
 	// Franz-go's own, which Kafka's clients have no word for.
-	{name: "records.recycle", side: consuming, want: wantBool,
-		set: boolean(func(d *draft, on bool) { d.recycle = on }), show: func(s shown) (string, bool) { return strconv.FormatBool(s.recycle), true }},
-	{name: "max.concurrent.fetches", side: consuming, want: "a whole number from 1 up, or -1 for one per broker",
-		set: number(-1, math.MaxInt32, func(d *draft, n int) { d.opt(kgo.MaxConcurrentFetches(n)) }), show: option(kgo.MaxConcurrentFetches)},
-	{name: "broker.max.read.bytes", aliases: []string{"receive.message.max.bytes"}, side: consuming, want: "a whole number of bytes from 1024 to 1073741824, and at least fetch.max.bytes",
-		set: number(1024, 1<<30, func(d *draft, n int) { d.readBytes = n }), show: option(kgo.BrokerMaxReadBytes)},
-	{name: "max.buffered.records", aliases: []string{"queue.buffering.max.messages"}, side: producing, want: "a whole number from 1 to 10000000",
-		set: number(1, 10_000_000, func(d *draft, n int) { d.maxRecords = n }), show: func(s shown) (string, bool) { return strconv.Itoa(s.maxRecords), true }},
-}
+	client.Flag("records.recycle", client.Consuming, func(d *draft) *bool { return &d.recycle }),
+	number("max.concurrent.fetches", client.Consuming, -1, math.MaxInt32, "a whole number from 1 up, or -1 for one per broker", kgo.MaxConcurrentFetches),
+	{Name: "broker.max.read.bytes", Aliases: []string{"receive.message.max.bytes"}, Side: client.Consuming, Want: "a whole number of bytes from 1024 to 1073741824, and at least fetch.max.bytes",
+		Set: client.Whole(1024, 1<<30, func(d *draft, n int) { d.readBytes = n }), Show: option(kgo.BrokerMaxReadBytes)},
+	client.Number("max.buffered.records", client.Producing, 1, 10_000_000, "a whole number from 1 to 10000000", func(d *draft) *int { return &d.maxRecords }, "queue.buffering.max.messages"),
+}}
 
 const (
-	wantBytes = "a whole number of bytes from 1 to 1073741824"
-	wantBool  = "true or false"
+	wantBytes  = "a whole number of bytes from 1 to 1073741824"
+	wantBuffer = "a whole number of bytes from 1 to 1073741824, or 0 for the system's own"
 )
 
 // apply reads the profile, then the user's properties over it, into d.
-func (d *draft) apply(preset []client.Preset, user map[string]string) error {
-	chosen := make(map[string]string)
-	for _, p := range preset {
-		chosen[p.Key] = p.Value
-	}
-	given := make(map[string]string)
-	for _, key := range sortedKeys(user) {
-		row, err := find(key, d.side)
-		if err != nil {
-			return err
-		}
-		if other, twice := given[row.name]; twice {
-			return fmt.Errorf("%s and %s are two spellings of one property; give one of them", other, key)
-		}
-		given[row.name] = key
-		chosen[row.name] = user[key]
-	}
-	for _, name := range sortedKeys(chosen) {
-		row, err := find(name, d.side)
-		if err != nil {
-			return err
-		}
-		if !row.set(d, chosen[name]) {
-			typed := name
-			if key, ok := given[name]; ok {
-				typed = key
-			}
-			return client.BadProperty("franz", typed, chosen[name], row.want)
-		}
-		d.explicit[name] = chosen[name]
-	}
-	return nil
-}
-
-// find looks a key up in either spelling.
-func find(key string, s side) (property, error) {
-	if err := client.CheckReserved(key); err != nil {
-		return property{}, err
-	}
-	for _, row := range properties {
-		if !row.spelled(key) {
-			continue
-		}
-		if row.side&s == 0 {
-			return property{}, client.InapplicableProperty("franz", key, row.side.String())
-		}
-		return row, nil
-	}
-	return property{}, client.UnknownProperty("franz", key, spellings(s))
-}
-
-func (p property) spelled(key string) bool {
-	if p.name == key {
-		return true
-	}
-	for _, alias := range p.aliases {
-		if alias == key {
-			return true
-		}
-	}
-	return false
-}
-
-// spellings are all keys of one side.
-func spellings(s side) []string {
-	var all []string
-	for _, row := range properties {
-		if row.side&s != 0 {
-			all = append(all, row.name)
-			all = append(all, row.aliases...)
-		}
-	}
-	sort.Strings(all)
-	return all
+func (d *draft) apply(preset []client.Preset, user map[string]string) (err error) {
+	d.asked, err = properties.Apply(d, d.side, preset, user)
+	return err
 }
 
 // settings reads back what is in force.
-func (d *draft) settings(cl *kgo.Client) map[string]string {
-	inForce := make(map[string]string)
-	for _, row := range properties {
-		if row.side&d.side == 0 {
-			continue
-		}
-		if row.show != nil {
-			if value, ok := row.show(shown{d, cl}); ok {
-				inForce[row.name] = value
-			}
-		} else if value, ok := d.explicit[row.name]; ok {
-			inForce[row.name] = value
-		}
-	}
-	return inForce
-}
+func (d *draft) settings() map[string]string { return properties.Settings(d, d.side) }
 
 // opt adds an option; it returns true so that a setter can end with it.
 func (d *draft) opt(o kgo.Opt) bool {
@@ -283,48 +127,48 @@ func (d *draft) opt(o kgo.Opt) bool {
 	return true
 }
 
-func number(low, high int, set func(*draft, int)) func(*draft, string) bool {
-	return func(d *draft, value string) bool {
-		n, err := strconv.Atoi(value)
-		if err != nil || n < low || n > high {
-			return false
-		}
-		set(d, n)
-		return true
+// number is the property that is one of kgo's options, a whole number.
+func number[T int | int32, O kgo.Opt](name string, s client.Side, low, high int, want string, opt func(T) O, aliases ...string) property {
+	return property{
+		Name: name, Aliases: aliases, Side: s, Want: want,
+		Set: client.Whole(low, high, func(d *draft, n int) { d.opt(opt(T(n))) }), Show: option(opt),
 	}
 }
 
-// millis takes fractions too, since librdkafka does for linger.
-func millis(low, high float64, set func(*draft, time.Duration)) func(*draft, string) bool {
-	return func(d *draft, value string) bool {
-		ms, err := strconv.ParseFloat(value, 64)
-		if err != nil || math.IsNaN(ms) || ms < low || ms > high {
-			return false
-		}
-		set(d, time.Duration(ms*float64(time.Millisecond)))
-		return true
+// millis is the property that is one of kgo's options, a time in milliseconds.
+func millis[O kgo.Opt](name string, s client.Side, low, high float64, opt func(time.Duration) O, aliases ...string) property {
+	return property{
+		Name: name, Aliases: aliases, Side: s, Want: client.WantMillis(low, high),
+		Set: client.Millis(low, high, func(d *draft, t time.Duration) { d.opt(opt(t)) }), Show: option(opt),
 	}
 }
 
-func boolean(set func(*draft, bool)) func(*draft, string) bool {
-	return func(d *draft, value string) bool {
-		if value != "true" && value != "false" {
-			return false
+// switchedOff is the property that is on unless one of kgo's options switches it off.
+func switchedOff[O kgo.Opt](name string, s client.Side, off func() O) property {
+	return property{Name: name, Side: s, Want: client.WantFlag, Show: optionOff(off), Set: client.Boolean(func(d *draft, on bool) {
+		if !on {
+			d.opt(off())
 		}
-		set(d, value == "true")
-		return true
+	})}
+}
+
+// asked shows what kgo does not tell, where the user has asked for it.
+func asked(name string) func(*draft) (string, bool) {
+	return func(d *draft) (string, bool) {
+		value, ok := d.asked[name]
+		return value, ok
 	}
 }
 
 // option shows what the client says about one of its options; times in
 // milliseconds.
-func option(opt any) func(shown) (string, bool) {
-	return func(s shown) (string, bool) {
-		switch v := s.kgo.OptValue(opt).(type) {
+func option(opt any) func(*draft) (string, bool) {
+	return func(d *draft) (string, bool) {
+		switch v := d.kgo.OptValue(opt).(type) {
 		case nil:
 			return "", false
 		case time.Duration:
-			return strconv.FormatFloat(float64(v)/float64(time.Millisecond), 'f', -1, 64), true
+			return client.InMillis(v), true
 		default:
 			return fmt.Sprint(v), true
 		}
@@ -332,9 +176,9 @@ func option(opt any) func(shown) (string, bool) {
 }
 
 // optionOff shows a property whose option switches it off.
-func optionOff(opt any) func(shown) (string, bool) {
-	return func(s shown) (string, bool) {
-		disabled, ok := s.kgo.OptValue(opt).(bool)
+func optionOff(opt any) func(*draft) (string, bool) {
+	return func(d *draft) (string, bool) {
+		disabled, ok := d.kgo.OptValue(opt).(bool)
 		return strconv.FormatBool(!disabled), ok
 	}
 }
@@ -349,8 +193,8 @@ func setIsolation(d *draft, value string) bool {
 	return false
 }
 
-func showIsolation(s shown) (string, bool) {
-	if s.kgo.OptValue(kgo.FetchIsolationLevel) == kgo.ReadCommitted() {
+func showIsolation(d *draft) (string, bool) {
+	if d.kgo.OptValue(kgo.FetchIsolationLevel) == kgo.ReadCommitted() {
 		return "read_committed", true
 	}
 	return "read_uncommitted", true
@@ -381,8 +225,8 @@ func setBalancers(d *draft, value string) bool {
 	return d.opt(kgo.Balancers(chosen...))
 }
 
-func showBalancers(s shown) (string, bool) {
-	chosen, ok := s.kgo.OptValue(kgo.Balancers).([]kgo.GroupBalancer)
+func showBalancers(d *draft) (string, bool) {
+	chosen, ok := d.kgo.OptValue(kgo.Balancers).([]kgo.GroupBalancer)
 	names := make([]string, len(chosen))
 	for i, balancer := range chosen {
 		names[i] = balancer.ProtocolName()
@@ -421,8 +265,8 @@ func setCompression(d *draft, value string) bool {
 	return false
 }
 
-func showCompression(s shown) (string, bool) {
-	chosen, ok := s.kgo.OptValue(kgo.ProducerBatchCompression).([]kgo.CompressionCodec)
+func showCompression(d *draft) (string, bool) {
+	chosen, ok := d.kgo.OptValue(kgo.ProducerBatchCompression).([]kgo.CompressionCodec)
 	if !ok || len(chosen) == 0 {
 		return "none", true
 	}
@@ -438,14 +282,14 @@ func setDeliveryTimeout(d *draft, value string) bool {
 	if value == "0" {
 		return d.opt(kgo.RecordDeliveryTimeout(0))
 	}
-	return millis(1000, math.MaxInt32, func(d *draft, t time.Duration) { d.opt(kgo.RecordDeliveryTimeout(t)) })(d, value)
+	return client.Millis(1000, math.MaxInt32, func(d *draft, t time.Duration) { d.opt(kgo.RecordDeliveryTimeout(t)) })(d, value)
 }
 
 // setRequestTimeout: for a producer it is how long the broker may wait for its
 // replicas, for a consumer how long beyond a request's own wait an answer may take.
 func setRequestTimeout(d *draft, value string) bool {
-	return millis(100, 900_000, func(d *draft, t time.Duration) {
-		if d.side&producing != 0 {
+	return client.Millis(100, 900_000, func(d *draft, t time.Duration) {
+		if d.side&client.Producing != 0 {
 			d.opt(kgo.ProduceRequestTimeout(t))
 		} else {
 			d.opt(kgo.RequestTimeoutOverhead(t))
@@ -453,18 +297,9 @@ func setRequestTimeout(d *draft, value string) bool {
 	})(d, value)
 }
 
-func showRequestTimeout(s shown) (string, bool) {
-	if s.side&producing != 0 {
-		return option(kgo.ProduceRequestTimeout)(s)
+func showRequestTimeout(d *draft) (string, bool) {
+	if d.side&client.Producing != 0 {
+		return option(kgo.ProduceRequestTimeout)(d)
 	}
-	return option(kgo.RequestTimeoutOverhead)(s)
-}
-
-func sortedKeys(m map[string]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	return keys
+	return option(kgo.RequestTimeoutOverhead)(d)
 }

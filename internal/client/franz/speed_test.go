@@ -216,12 +216,12 @@ func TestProducingAllocatesNothingPerRecord(t *testing.T) {
 // it takes, and no spelling is given twice.
 func TestEachPropertyTakesWhatItShows(t *testing.T) {
 	spelled := make(map[string]string)
-	for _, row := range properties {
-		for _, key := range append([]string{row.name}, row.aliases...) {
+	for _, row := range properties.Rows {
+		for _, key := range append([]string{row.Name}, row.Aliases...) {
 			if other, twice := spelled[key]; twice {
-				t.Errorf("%q belongs to %q and %q", key, other, row.name)
+				t.Errorf("%q belongs to %q and %q", key, other, row.Name)
 			}
-			spelled[key] = row.name
+			spelled[key] = row.Name
 		}
 	}
 	address := []string{"127.0.0.1:1"}
@@ -233,7 +233,7 @@ func TestEachPropertyTakesWhatItShows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, settings := range map[side]map[string]string{consuming | grouping: c.Settings(), producing: p.Settings()} {
+	for kind, settings := range map[client.Side]map[string]string{client.Consuming | client.Grouping: c.Settings(), client.Producing: p.Settings()} {
 		d := newDraft(kind)
 		if err := d.apply(nil, settings); err != nil {
 			t.Error(err)

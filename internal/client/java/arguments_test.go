@@ -180,7 +180,7 @@ func TestSecretsStandInFilesOfOurOwnAlone(t *testing.T) {
 			t.Errorf("%s shows a secret", key)
 		}
 	}
-	if said := strings.Join(p.cmd.Args, " "); strings.Contains(said, "😀") {
+	if said := strings.Join(p.child.Cmd.Args, " "); strings.Contains(said, "😀") {
 		t.Errorf("the command shows a secret")
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -19,13 +18,8 @@ import (
 	"redline/internal/security"
 )
 
-const (
-	// grace is how long a tool may take to end after SIGTERM.
-	grace = 5 * time.Second
-	// drain is how long what it printed is read after its end. It is there already; only
-	// a process that left the group could hold the pipes open.
-	drain = time.Second
-)
+// grace is how long a tool may take to end after SIGTERM.
+const grace = 5 * time.Second
 
 // logging sends what Kafka's client says, from warnings on, where no reports are.
 const logging = `status = error
@@ -38,17 +32,14 @@ rootLogger.level = warn
 rootLogger.appenderRef.err.ref = err
 `
 
-// process is a tool that runs. life starts it and waits for its end, hear and overhear
-// read what it prints.
+// process is a tool that runs. hear and overhear take what it prints.
 type process struct {
 	*draft
-	cmd   *exec.Cmd
+	child client.Child
 	group *group
 	watch *watch
 	// folder has the tool's files.
 	folder         string
-	out, complains *os.File
-	reading        sync.WaitGroup
 	reported, done chan struct{}
 	stopping       sync.Once
 
@@ -58,8 +49,6 @@ type process struct {
 	// failure is what went wrong first.
 	failure error
 	stopped bool
-	// gone says that its process id may be another's.
-	gone bool
 
 	// ended says that it ended by itself, and without complaint.
 	ended bool
@@ -77,9 +66,7 @@ func start(ctx context.Context, d *draft) (*process, error) {
 	if err := p.prepare(ctx); err != nil {
 		return nil, errors.Join(err, p.undo(ctx))
 	}
-	started := make(chan error)
-	go p.life(started)
-	if err := <-started; err != nil {
+	if err := p.child.Start(); err != nil {
 		return nil, errors.Join(err, p.undo(ctx))
 	}
 	go p.mind(ctx)
@@ -120,8 +107,11 @@ func (p *process) prepare(ctx context.Context) error {
 	command := append([]string{}, p.java...)
 	command = append(command, "-Dlog4j2.configurationFile="+log, "org.apache.kafka.tools."+p.tool.class)
 	command = append(append(command, p.arguments...), "--command-config="+config)
-	p.cmd = exec.Command(command[0], command[1:]...) //nolint:noctx // it ends with its context, with its whole group
-	p.cmd.SysProcAttr = childAttributes()
+	p.child = client.Child{
+		Cmd:    exec.Command(command[0], command[1:]...), //nolint:noctx // it ends with its context, with its whole group
+		Listen: func(out io.Reader) { eachLine(out, p.hear) }, Overhear: func(complaints io.Reader) { eachLine(complaints, p.overhear) },
+		Begun: p.begun, Ended: p.end,
+	}
 	if p.groupID == "" {
 		return nil
 	}
@@ -137,61 +127,18 @@ func (p *process) undo(ctx context.Context) error {
 	return p.group.remove(ctx)
 }
 
-// life is all that the process's is, from its start until nothing of it is left. Linux
-// sends the parent-death signal when the thread that started a process ends, so this one
-// stays and waits for it.
-func (p *process) life(started chan<- error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	err := p.begin()
-	started <- err
-	if err != nil {
-		return
-	}
-	how := p.cmd.Wait()
-	p.sweep()
-	p.hearOut()
+// begun starts the watch over the process.
+func (p *process) begun() (err error) {
+	p.watch, err = startWatch(p.child.PID(), p.folder)
+	return err
+}
+
+// end is what is left to do when the process has ended.
+func (p *process) end(how error) {
 	_ = os.RemoveAll(p.folder)
 	p.watch.end()
 	p.finish(how)
 	close(p.done)
-}
-
-// begin makes the pipes, starts the process and its watch, and reads what it prints.
-func (p *process) begin() error {
-	out, childOut, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	complains, childErr, err := os.Pipe()
-	if err != nil {
-		closeAll(out, childOut)
-		return err
-	}
-	p.out, p.complains = out, complains
-	// As files, so that Wait does not wait for whoever else holds them.
-	p.cmd.Stdout, p.cmd.Stderr = childOut, childErr
-	err = p.cmd.Start()
-	closeAll(childOut, childErr)
-	if err != nil {
-		closeAll(out, complains)
-		return err
-	}
-	if p.watch, err = startWatch(p.cmd.Process.Pid, p.folder); err != nil {
-		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait()
-		closeAll(out, complains)
-		return err
-	}
-	p.reading.Go(func() { eachLine(p.out, p.hear) })
-	p.reading.Go(func() { eachLine(p.complains, p.overhear) })
-	return nil
-}
-
-func closeAll(files ...*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
 }
 
 // eachLine calls f for each line of in, of which it reads longestLine bytes at most.
@@ -239,32 +186,9 @@ func (p *process) overhear(line string) {
 func (p *process) fail(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.gone {
-		return
-	}
-	if p.failure == nil && !p.stopped {
+	if p.child.Signal(syscall.SIGKILL) && p.failure == nil && !p.stopped {
 		p.failure = err
 	}
-	p.kill()
-}
-
-// kill kills the process group. The caller holds mu.
-func (p *process) kill() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
-
-// sweep kills what the process itself may have started.
-func (p *process) sweep() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.gone = true
-	p.kill()
-}
-
-// hearOut reads the rest of what the process printed, and closes its streams.
-func (p *process) hearOut() {
-	until := time.Now().Add(drain)
-	_, _ = p.out.SetReadDeadline(until), p.complains.SetReadDeadline(until)
-	p.reading.Wait()
-	closeAll(p.out, p.complains)
 }
 
 // finish says what it came to, when the process has ended.
@@ -328,7 +252,7 @@ func (p *process) Rewinds() int64 { return 0 }
 
 func (p *process) Reported() <-chan struct{}   { return p.reported }
 func (p *process) Done() <-chan struct{}       { return p.done }
-func (p *process) PID() int                    { return p.cmd.Process.Pid }
+func (p *process) PID() int                    { return p.child.PID() }
 func (p *process) Settings() map[string]string { return maps.Clone(p.settings) }
 
 // Stop also deletes the group. That it could not be deleted is an error that wraps
@@ -350,9 +274,8 @@ func (p *process) Stop(ctx context.Context) (client.Told, error) {
 // ends.
 func (p *process) terminate(ctx context.Context) {
 	p.mu.Lock()
-	if !p.gone {
+	if p.child.Signal(syscall.SIGTERM) {
 		p.stopped = true
-		_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGTERM)
 	}
 	p.mu.Unlock()
 	patience := time.NewTimer(grace)
@@ -363,10 +286,6 @@ func (p *process) terminate(ctx context.Context) {
 	case <-ctx.Done():
 	case <-patience.C:
 	}
-	p.mu.Lock()
-	if !p.gone {
-		p.kill()
-	}
-	p.mu.Unlock()
+	p.child.Signal(syscall.SIGKILL)
 	<-p.done
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 )
 
 // watch is a shell that waits for our death: then it kills the tool, and removes the
@@ -26,7 +27,7 @@ func startWatch(group int, folder string) (*watch, error) {
 	defer in.Close()
 	w := &watch{cmd: exec.Command("/bin/sh", "-c", onDeath, "redline-watch", strconv.Itoa(group), folder), life: life} //nolint:noctx // it ends with the process that it watches over, see end
 	w.cmd.Stdin = in
-	w.cmd.SysProcAttr = watchAttributes()
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // it is there to outlive us
 	if err := w.cmd.Start(); err != nil {
 		life.Close()
 		return nil, fmt.Errorf("watch over it: %w", err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/IBM/sarama"
+
+	"redline/internal/client"
 )
 
 // assigned are the partitions read without a group.
@@ -73,7 +75,7 @@ func (c *consumer) readOn(r *reading, offset int64) {
 			offset = sarama.OffsetOldest
 			continue
 		}
-		pause(r.stopped, retryBackoff)
+		client.Pause(r.stopped, retryBackoff)
 	}
 }
 

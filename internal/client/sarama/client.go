@@ -10,7 +10,7 @@ import (
 )
 
 // drafted is the profile with the properties over it, over what the workload needs.
-func drafted(s side, o client.Options, tuned []client.Preset, needed func(*sarama.Config)) (*draft, error) {
+func drafted(s client.Side, o client.Options, tuned []client.Preset, needed func(*sarama.Config)) (*draft, error) {
 	profile, err := client.Presets(o.Profile, tuned)
 	if err != nil {
 		return nil, err
@@ -25,7 +25,7 @@ func drafted(s side, o client.Options, tuned []client.Preset, needed func(*saram
 		return nil, err
 	}
 	d.config.Net.WriteTimeout = d.config.Net.ReadTimeout
-	if s&producing != 0 {
+	if s&client.Producing != 0 {
 		if err := d.settleAcks(); err != nil {
 			return nil, err
 		}

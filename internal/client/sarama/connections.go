@@ -133,7 +133,7 @@ func (c *connection) follow(b []byte) error {
 			c.left -= n
 			b = b[n:]
 			if c.left == 0 {
-				c.of.watch.answered.Store(true)
+				c.of.watch.Hear()
 			}
 			continue
 		}

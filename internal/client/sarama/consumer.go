@@ -63,9 +63,9 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	kind := consuming
+	kind := client.Consuming
 	if o.Group != "" {
-		kind |= grouping
+		kind |= client.Grouping
 	}
 	d, err := drafted(kind, o.Options, consumeTuned, func(config *sarama.Config) {
 		config.Consumer.Offsets.Initial = initial
@@ -124,7 +124,7 @@ func (c *consumer) abandon(err error) error {
 
 // CheckConsumer takes what a member of a group can have.
 func (library) CheckConsumer(o client.Options) error {
-	_, err := drafted(consuming|grouping, o, consumeTuned, func(*sarama.Config) {})
+	_, err := drafted(client.Consuming|client.Grouping, o, consumeTuned, func(*sarama.Config) {})
 	return err
 }
 
@@ -186,9 +186,9 @@ func (c *consumer) finish(r *reading) {
 
 // silence says whether the want of records is for good.
 func (c *consumer) silence() error {
-	if refused := c.watch.refused(); refused != nil {
+	if refused := c.watch.Refusal(); refused != nil {
 		c.die(fmt.Errorf("reading topic %q: %w", c.topic, refused))
-	} else if dead := c.watch.unreachable(); dead != nil {
+	} else if dead := c.watch.Unreachable(); dead != nil {
 		c.die(dead)
 	}
 	c.mu.Lock()
@@ -213,12 +213,12 @@ func (c *consumer) trouble(err error) {
 	err = asGo(err)
 	c.watch.failed("", err)
 	switch {
-	case notAllowed(err):
-		c.die(fmt.Errorf("reading topic %q: %w", c.topic, c.watch.attempt.Classify(err)))
-	case misfit(err):
-		c.die(fmt.Errorf("cannot join the group that reads topic %q: %w; change the property it speaks of, or take another group", c.topic, err))
-	case unknownTopic(err) && c.missing(errors.Is(err, kerr.InvalidTopicException)):
-		c.die(missing(c.topic, err))
+	case client.NotAllowed(err):
+		c.die(fmt.Errorf("reading topic %q: %w", c.topic, c.watch.Classify(err)))
+	case client.Misfit(err):
+		c.die(client.CannotJoin(c.topic, err))
+	case client.UnknownTopic(err) && c.missing(errors.Is(err, kerr.InvalidTopicException)):
+		c.die(client.MissingTopic(c.topic, err))
 	case c.events != nil:
 		c.events.Error(err)
 	}
@@ -291,14 +291,4 @@ func (c *consumer) leave() error {
 	_ = c.sarama.Close() // it fails only when closed before
 	c.conns.cut()
 	return err
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -14,10 +14,13 @@ import (
 type slot struct {
 	record     client.Record
 	message    *sarama.ProducerMessage
+	first      sarama.ProducerMessage // message, until a record fails
 	key, value view
 	own        []byte // RecordSize bytes
 	queued     bool   // an acknowledgement is owed; producer.mu guards it
 }
+
+func (s *slot) begin(own []byte) { s.message, s.own = &s.first, own }
 
 // view is a slice that sarama takes without its being copied or boxed.
 type view struct{ bytes []byte }
@@ -33,60 +36,6 @@ func (s *slot) fill(topic string) {
 		s.message.Key = &s.key
 	}
 	s.queued = true
-}
-
-const (
-	// slotsAtOnce are made together, so that few objects are made.
-	slotsAtOnce = 256
-	// returnedAtOnce slots go back to the sender together.
-	returnedAtOnce = 64
-)
-
-// pool has the slots that are not under way.
-type pool struct {
-	size int // bytes of a value
-	free []*slot
-	all  []*slot
-	done []*slot // of those who settle
-
-	mu       sync.Mutex
-	returned []*slot
-}
-
-// take is the sender's.
-func (p *pool) take() *slot {
-	if len(p.free) == 0 {
-		p.mu.Lock()
-		p.free, p.returned = p.returned, p.free
-		p.mu.Unlock()
-	}
-	if len(p.free) == 0 {
-		fresh := make([]slot, slotsAtOnce)
-		messages := make([]sarama.ProducerMessage, slotsAtOnce)
-		values := make([]byte, slotsAtOnce*p.size)
-		for i := range fresh {
-			fresh[i].message = &messages[i]
-			fresh[i].own = values[i*p.size : (i+1)*p.size : (i+1)*p.size]
-			p.free = append(p.free, &fresh[i])
-			p.all = append(p.all, &fresh[i])
-		}
-	}
-	last := len(p.free) - 1
-	s := p.free[last]
-	p.free = p.free[:last]
-	return s
-}
-
-// give puts a slot back, many at a time. It is called by one goroutine after the other.
-func (p *pool) give(s *slot) {
-	p.done = append(p.done, s)
-	if len(p.done) < returnedAtOnce {
-		return
-	}
-	p.mu.Lock()
-	p.returned = append(p.returned, p.done...)
-	p.mu.Unlock()
-	p.done = p.done[:0]
 }
 
 // queue is what was sent and not yet given to sarama, which takes one record at a
@@ -156,7 +105,7 @@ func (p *producer) feed() {
 		}
 		for _, s := range slots {
 			if p.over.Load() {
-				p.settle(s, -1, neverAppended{fmt.Errorf("closed before it was sent: %w", context.Canceled)})
+				p.settle(s, -1, client.NeverAppended(fmt.Errorf("closed before it was sent: %w", context.Canceled)))
 				continue
 			}
 			p.async.Input() <- s.message
@@ -173,10 +122,10 @@ func (p *producer) begin() bool {
 		}
 		err = asGo(err)
 		p.watch.failed("", err)
-		if notAllowed(err) {
-			p.die(p.watch.attempt.Classify(err))
+		if client.NotAllowed(err) {
+			p.die(p.watch.Classify(err))
 		}
-		pause(p.conns.life, retryBackoff)
+		client.Pause(p.conns.life, retryBackoff)
 	}
 	return false
 }
@@ -186,7 +135,7 @@ func (p *producer) begin() bool {
 // there is said for each record.
 func (p *producer) open() error {
 	err := p.sarama.RefreshMetadata(p.topic)
-	if err != nil && !unknownTopic(asGo(err)) {
+	if err != nil && !client.UnknownTopic(asGo(err)) {
 		return err
 	}
 	p.async, err = sarama.NewAsyncProducerFromClient(p.sarama)

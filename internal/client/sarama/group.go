@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/IBM/sarama"
+
+	"redline/internal/client"
 )
 
 // member is the consumer as one of a group; sarama calls it of its sessions.
@@ -39,7 +41,7 @@ func (m *member) takePart() {
 			continue
 		}
 		m.trouble(err)
-		pause(m.life, retryBackoff)
+		client.Pause(m.life, retryBackoff)
 	}
 }
 

@@ -24,7 +24,8 @@ type producer struct {
 	dead   atomic.Pointer[error]
 	over   atomic.Bool // nothing more is given to sarama
 
-	pool  pool
+	slots *client.Slots[slot]
+	most  client.Room
 	queue queue
 	async sarama.AsyncProducer // of feed, and of whoever waited for fed
 	fed   chan struct{}        // feed has returned
@@ -49,6 +50,9 @@ const (
 	forAll     = 8
 )
 
+// countedAtOnce records are counted down together.
+const countedAtOnce = 64
+
 // Producer makes a producer to one topic. An error names the property that is
 // wrong; brokers are not waited for.
 func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
@@ -59,7 +63,10 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &producer{draft: d, topic: o.Topic, pool: pool{size: o.RecordSize}, acked: o.Acked, fed: make(chan struct{}), room: make(chan struct{}, 1)}
+	p := &producer{
+		draft: d, topic: o.Topic, slots: client.NewSlots(o.RecordSize, (*slot).begin), most: client.Room{Records: int64(d.maxRecords), Bytes: int64(d.maxBytes)},
+		acked: o.Acked, fed: make(chan struct{}), room: make(chan struct{}, 1),
+	}
 	p.waiting.Store(forNothing)
 	p.queue.more.L = &p.queue.mu
 	p.watch = newWatch(o.Options, d, p.checkRefused, cluster.WriteNeeds(o.Topic))
@@ -68,14 +75,14 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 		p.conns.cut()
 		return nil, err
 	}
-	p.giveUp = time.AfterFunc(reachWithin, p.checkReached)
+	p.giveUp = time.AfterFunc(client.ReachWithin, p.checkReached)
 	go p.feed()
 	return p, nil
 }
 
 // produceDraft is the profile with the properties over it.
 func produceDraft(o client.Options) (*draft, error) {
-	return drafted(producing, o, produceTuned, func(*sarama.Config) {})
+	return drafted(client.Producing, o, produceTuned, func(*sarama.Config) {})
 }
 
 func (library) CheckProducer(o client.Options) error {
@@ -91,7 +98,7 @@ func (d *draft) settleAcks() error {
 		return client.BadProperty("sarama", "linger.ms", "0", "more than 0 beside flush.bytes or flush.messages, which nothing else would end")
 	}
 	if set.Idempotent && set.RequiredAcks != sarama.WaitForAll {
-		if d.user["enable.idempotence"] == "true" {
+		if d.asked["enable.idempotence"] == "true" {
 			return client.BadProperty("sarama", "acks", showAcks(set.RequiredAcks), "all, because enable.idempotence=true is asked for too")
 		}
 		set.Idempotent = false
@@ -99,7 +106,7 @@ func (d *draft) settleAcks() error {
 	if !set.Idempotent {
 		return nil
 	}
-	if asked, ok := d.user["max.in.flight.requests.per.connection"]; ok && asked != "1" {
+	if asked, ok := d.asked["max.in.flight.requests.per.connection"]; ok && asked != "1" {
 		return client.BadProperty("sarama", "max.in.flight.requests.per.connection", asked, "1 while the producer is idempotent; set enable.idempotence=false to choose another")
 	}
 	if set.Retry.Max == 0 {
@@ -110,7 +117,7 @@ func (d *draft) settleAcks() error {
 }
 
 func (p *producer) Record() *client.Record {
-	s := p.pool.take()
+	s := p.slots.Take()
 	s.record = client.Record{Value: s.own, Slot: s}
 	return &s.record
 }
@@ -122,7 +129,7 @@ func (p *producer) Send(ctx context.Context, r *client.Record) error {
 	}
 	size := int64(len(r.Key) + len(r.Value))
 	if err := p.wait(ctx, size); err != nil {
-		p.pool.free = append(p.pool.free, s)
+		p.slots.Back(s)
 		return err
 	}
 	p.records.Add(1)
@@ -166,18 +173,9 @@ func (p *producer) waitFor(ctx context.Context, eighths int64, there func() bool
 }
 
 // fits says whether a record of size bytes may be queued when so many eighths of
-// the limits are to stay free. Anything fits an empty queue.
+// the limits are to stay free.
 func (p *producer) fits(size, eighths int64) bool {
-	records := p.records.Load()
-	if records == 0 {
-		return true
-	}
-	most := int64(p.draft.maxRecords)
-	if records >= most-most*eighths/8 {
-		return false
-	}
-	most = int64(p.draft.maxBytes)
-	return most == 0 || p.bytes.Load()+size <= most-most/8*eighths
+	return p.most.Fits(p.records.Load(), p.bytes.Load(), size, eighths)
 }
 
 // settle acknowledges one record, once.
@@ -198,11 +196,11 @@ func (p *producer) settle(s *slot, offset int64, err error) {
 	}
 	size := int64(len(s.key.bytes) + len(s.value.bytes))
 	p.acked(&s.record, err)
-	p.pool.give(s)
+	p.slots.Give(s)
 	p.settledRecords++
 	p.settledBytes += size
 	eighths := p.waiting.Load()
-	if eighths != forNothing || p.settledRecords >= returnedAtOnce {
+	if eighths != forNothing || p.settledRecords >= countedAtOnce {
 		p.countDown()
 	}
 	p.mu.Unlock()
@@ -236,7 +234,7 @@ func (p *producer) look() {
 
 // explain adds to an error what only this producer knows; mu is held.
 func (p *producer) explain(err error) error {
-	_, never := errors.AsType[neverAppended](err)
+	never := client.IsNeverAppended(err)
 	if lookedUpTooOften(err) && p.last != nil {
 		err = p.last
 	}
@@ -247,27 +245,27 @@ func (p *producer) explain(err error) error {
 	switch {
 	case dead != nil:
 		err = *dead
-	case unknownTopic(err):
-		err = missing(p.topic, err)
-	case notAllowed(err):
-		err = p.watch.attempt.Classify(err)
+	case client.UnknownTopic(err):
+		err = client.MissingTopic(p.topic, err)
+	case client.NotAllowed(err):
+		err = p.watch.Classify(err)
 	}
 	if never || !p.watch.produced.Load() {
-		return neverAppended{err}
+		return client.NeverAppended(err)
 	}
 	return err
 }
 
 // checkReached gives up when no broker was ever there.
 func (p *producer) checkReached() {
-	if dead := p.watch.unreachable(); dead != nil {
+	if dead := p.watch.Unreachable(); dead != nil {
 		p.die(dead)
 	}
 }
 
 // checkRefused gives up when brokers refuse us for good.
 func (p *producer) checkRefused() {
-	if dead := p.watch.refused(); dead != nil {
+	if dead := p.watch.Refusal(); dead != nil {
 		p.die(dead)
 	}
 }
@@ -315,7 +313,7 @@ func (p *producer) Close(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	open := p.underWay()
-	for _, s := range p.pool.all {
+	for s := range p.slots.All() {
 		p.settle(s, -1, fmt.Errorf("closed before the broker answered: %w", context.Canceled))
 	}
 	return fmt.Errorf("closed while sarama still had %d records: %w", open, context.Cause(ctx))

@@ -32,16 +32,16 @@ func TestConformance(t *testing.T) {
 // it takes, and no spelling is given twice.
 func TestEachPropertyTakesWhatItShows(t *testing.T) {
 	spelled := make(map[string]string)
-	for _, row := range properties {
-		for _, key := range append([]string{row.name}, row.aliases...) {
+	for _, row := range properties.Rows {
+		for _, key := range append([]string{row.Name}, row.Aliases...) {
 			if other, twice := spelled[key]; twice {
-				t.Errorf("%q belongs to %q and %q", key, other, row.name)
+				t.Errorf("%q belongs to %q and %q", key, other, row.Name)
 			}
-			spelled[key] = row.name
+			spelled[key] = row.Name
 		}
 	}
-	for _, kind := range []side{consuming, consuming | grouping, producing} {
-		for _, tuned := range [][]client.Preset{nil, map[bool][]client.Preset{true: produceTuned, false: consumeTuned}[kind == producing]} {
+	for _, kind := range []client.Side{client.Consuming, client.Consuming | client.Grouping, client.Producing} {
+		for _, tuned := range [][]client.Preset{nil, map[bool][]client.Preset{true: produceTuned, false: consumeTuned}[kind == client.Producing]} {
 			d := newDraft(kind)
 			if err := d.apply(tuned, nil); err != nil {
 				t.Fatal(err)
@@ -58,7 +58,7 @@ func TestEachPropertyTakesWhatItShows(t *testing.T) {
 }
 
 func TestEachPresetIsInForce(t *testing.T) {
-	for kind, tuned := range map[side][]client.Preset{consuming | grouping: consumeTuned, producing: produceTuned} {
+	for kind, tuned := range map[client.Side][]client.Preset{client.Consuming | client.Grouping: consumeTuned, client.Producing: produceTuned} {
 		d, err := drafted(kind, client.Options{}, tuned, func(*sarama.Config) {})
 		if err != nil {
 			t.Fatal(err)
@@ -158,7 +158,7 @@ func TestErrorsOfSaramaAreClassifiedLikeGosOwn(t *testing.T) {
 		{sarama.ErrNotEnoughReplicasAfterAppend, "", client.Indeterminate},
 		{sarama.ErrRequestTimedOut, "", client.Indeterminate},
 		{io.ErrUnexpectedEOF, cluster.KindClosed, client.Indeterminate},
-		{neverAppended{io.ErrUnexpectedEOF}, cluster.KindClosed, client.Failed},
+		{client.NeverAppended(io.ErrUnexpectedEOF), cluster.KindClosed, client.Failed},
 		{nil, "", client.Acked},
 	} {
 		err := asGo(tt.err)
@@ -211,7 +211,7 @@ func TestAnswersAreFollowed(t *testing.T) {
 			n := rapid.IntRange(1, len(rest)).Draw(t, "piece")
 			pieces, rest = append(pieces, rest[:n]), rest[n:]
 		}
-		d := newDraft(consuming)
+		d := newDraft(client.Consuming)
 		conns := d.connections(client.Options{}, newWatch(client.Options{}, d, nil, nil))
 		defer conns.cut()
 		got, err := io.ReadAll(&connection{Conn: &read{pieces: pieces}, of: conns, address: "broker:1"})
@@ -221,7 +221,7 @@ func TestAnswersAreFollowed(t *testing.T) {
 		if !bytes.HasPrefix(whole, got) || !odd && len(got) != len(whole) {
 			t.Fatalf("%d bytes of %d, or others", len(got), len(whole))
 		}
-		if answered := conns.watch.answered.Load(); answered != (good > 0) && !odd {
+		if answered := conns.watch.Heard(); answered != (good > 0) && !odd {
 			t.Fatalf("answered %v with %d bytes", answered, good)
 		}
 	})

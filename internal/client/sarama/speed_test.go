@@ -57,7 +57,7 @@ type bare struct {
 
 func newBare(t testing.TB, address string) *bare {
 	t.Helper()
-	d, err := drafted(consuming, client.Options{}, consumeTuned, func(config *sarama.Config) { config.Consumer.MaxWaitTime = assignedFetchWait })
+	d, err := drafted(client.Consuming, client.Options{}, consumeTuned, func(config *sarama.Config) { config.Consumer.MaxWaitTime = assignedFetchWait })
 	if err != nil {
 		t.Fatal(err)
 	}

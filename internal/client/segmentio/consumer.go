@@ -64,9 +64,9 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 	if o.ReadCommitted {
 		return nil, cannotReadCommitted()
 	}
-	kind := consuming
+	kind := client.Consuming
 	if o.Group != "" {
-		kind |= grouping
+		kind |= client.Grouping
 	}
 	d, err := profiled(kind, consumeTuned, o.Options)
 	if err != nil {
@@ -174,13 +174,13 @@ func (c *consumer) problem(partition int32, err error) {
 	switch {
 	case errors.Is(err, errEnded):
 		return
-	case notAllowed(err), c.watch.lasting(err):
-		_ = c.fail(fmt.Errorf("reading topic %q: %w", c.topic, c.watch.attempt.Classify(err)))
+	case client.NotAllowed(err), c.watch.lasting(err):
+		_ = c.fail(fmt.Errorf("reading topic %q: %w", c.topic, c.watch.Classify(err)))
 		return
-	case misfit(err):
-		_ = c.fail(fmt.Errorf("cannot join the group that reads topic %q: %w; change the property it speaks of, or take another group", c.topic, err))
+	case client.Misfit(err):
+		_ = c.fail(client.CannotJoin(c.topic, err))
 		return
-	case unknownTopic(err):
+	case client.UnknownTopic(err):
 		c.state.Lock()
 		if c.state.missingSince.IsZero() {
 			c.state.missingSince = time.Now()
@@ -202,7 +202,7 @@ func (c *consumer) recoverable(err error) {
 // ask settles what the silence of kafka-go leaves open: whether there is a broker at
 // all, whether it takes us, and whether a topic that gives nothing is there.
 func (c *consumer) ask(ctx context.Context) error {
-	for _, ask := range []func() error{c.watch.refused, c.watch.unreachable} {
+	for _, ask := range []func() error{c.watch.Refusal, c.watch.Unreachable} {
 		if err := ask(); err != nil {
 			return c.fail(err)
 		}
@@ -224,15 +224,15 @@ func (c *consumer) askTopic(ctx context.Context) error {
 	defer cancel()
 	all := c.dialer.connections()
 	defer all.end()
-	for _, broker := range c.watch.brokers {
+	for _, broker := range c.config.Brokers {
 		partitions, err := c.kafkaDialer(all).LookupPartitions(within, "tcp", broker, c.topic)
 		switch err = known(err); {
 		case err == nil:
 			return c.found(partitions)
-		case unknownTopic(err):
-			return c.fail(missing(c.topic, err))
-		case notAllowed(err):
-			return c.fail(fmt.Errorf("reading topic %q: %w", c.topic, c.watch.attempt.Classify(err)))
+		case client.UnknownTopic(err):
+			return c.fail(client.MissingTopic(c.topic, err))
+		case client.NotAllowed(err):
+			return c.fail(fmt.Errorf("reading topic %q: %w", c.topic, c.watch.Classify(err)))
 		}
 	}
 	return nil // nobody knows; asked again at the next poll

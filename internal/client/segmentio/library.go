@@ -57,7 +57,7 @@ func (library) Lighter(workload string) []string {
 }
 
 // profiled is the profile with the properties over it.
-func profiled(kind side, tuned []client.Preset, o client.Options) (*draft, error) {
+func profiled(kind client.Side, tuned []client.Preset, o client.Options) (*draft, error) {
 	profile, err := client.Presets(o.Profile, tuned)
 	if err != nil {
 		return nil, err
@@ -74,11 +74,11 @@ func profiled(kind side, tuned []client.Preset, o client.Options) (*draft, error
 
 // CheckConsumer takes what a member of a group can have.
 func (library) CheckConsumer(o client.Options) error {
-	_, err := profiled(consuming|grouping, consumeTuned, o)
+	_, err := profiled(client.Consuming|client.Grouping, consumeTuned, o)
 	return err
 }
 
 func (library) CheckProducer(o client.Options) error {
-	_, err := profiled(producing, produceTuned, o)
+	_, err := profiled(client.Producing, produceTuned, o)
 	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,18 +29,8 @@ type block struct {
 	values []byte
 }
 
-const (
-	// slotsAtOnce are made together, so that few objects are made.
-	slotsAtOnce = 256
-	// writeMost bounds the records given to the Writer in one call: enough that what
-	// a call costs does not count, few enough that the Writer can begin to send.
-	writeMost = 100
-	// The first record that follows a pause waits for others for a fifth of the
-	// linger, within these bounds.
-	gatherLeast, gatherMost = 100 * time.Microsecond, time.Millisecond
-	// retryPause is the wait after a call that the Writer could do nothing with.
-	retryPause = 100 * time.Millisecond
-)
+// slotsAtOnce are made together, so that few objects are made.
+const slotsAtOnce = 256
 
 type producer struct {
 	writer      *kafka.Writer
@@ -50,6 +39,7 @@ type producer struct {
 	draft       *draft
 	topic       string
 	size        int
+	most        client.Room
 	acked       func(*client.Record, error)
 	watch       *watch
 	base        context.Context // ends with Close
@@ -95,12 +85,13 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 	if o.RecordSize < 0 {
 		return nil, fmt.Errorf("a record cannot have %d bytes", o.RecordSize)
 	}
-	d, err := profiled(producing, produceTuned, o.Options)
+	d, err := profiled(client.Producing, produceTuned, o.Options)
 	if err != nil {
 		return nil, err
 	}
 	p := &producer{
-		draft: d, topic: o.Topic, size: o.RecordSize, acked: o.Acked, watch: newWatch(o.Options, cluster.WriteNeeds(o.Topic)),
+		draft: d, topic: o.Topic, size: o.RecordSize, most: client.Room{Records: int64(d.maxRecords), Bytes: int64(d.maxMemory)},
+		acked: o.Acked, watch: newWatch(o.Options, cluster.WriteNeeds(o.Topic)),
 		written: make(chan struct{}), wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 	}
 	p.base, p.end = context.WithCancel(context.Background())
@@ -184,39 +175,6 @@ func (p *producer) Send(ctx context.Context, r *client.Record) error {
 	return nil
 }
 
-// put adds a record to what is pending, and gives that to the Writer when it is much.
-func (p *producer) put(s *slot) {
-	r := &s.record
-	p.giving.Lock()
-	if len(p.pending) == cap(p.pending) {
-		p.pending = slices.Grow(p.pending, writeMost)
-	}
-	p.pending = p.pending[:len(p.pending)+1]
-	// Field by field: the others are never set.
-	m := &p.pending[len(p.pending)-1]
-	m.Key, m.Value, m.Time, m.WriterData = r.Key, r.Value, r.Time, s
-	if p.direct && len(p.pending) >= writeMost {
-		p.giveDirectly()
-		p.given++
-	}
-	wake := !p.looking && len(p.pending) > 0
-	p.looking = p.looking || wake
-	p.giving.Unlock()
-	if wake {
-		signal(p.wake)
-	}
-}
-
-// giveDirectly gives the Writer what is pending; giving is held. The Writer has
-// metadata, so it does not wait. Where it refuses, write goes on from there.
-func (p *producer) giveDirectly() {
-	if err := p.writer.WriteMessages(p.base, p.pending...); err != nil {
-		p.direct = false
-		return
-	}
-	p.pending = p.pending[:0]
-}
-
 // signal leaves a mark; one that nobody has taken yet is enough.
 func signal(c chan struct{}) {
 	select {
@@ -243,19 +201,9 @@ func (p *producer) wait(ctx context.Context, size int64) error {
 }
 
 // fits says whether a record of size bytes may be queued when so many eighths of
-// the limits are to stay free: a sender that waits is not woken for a single place,
-// which would make batches of one record. Anything fits an empty queue.
+// the limits are to stay free.
 func (p *producer) fits(size, eighths int64) bool {
-	records := p.under()
-	if records == 0 {
-		return true
-	}
-	most := int64(p.draft.maxRecords)
-	if records >= most-most*eighths/8 {
-		return false
-	}
-	most = int64(p.draft.maxMemory)
-	return most == 0 || p.sentBytes-p.settledBytes.Load()+size <= most-most/8*eighths
+	return p.most.Fits(p.under(), p.sentBytes-p.settledBytes.Load(), size, eighths)
 }
 
 // under is the number of records under way, as the sender sees it.
@@ -275,123 +223,6 @@ func (p *producer) until(ctx context.Context, done func() bool) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-p.room:
-		}
-	}
-	return nil
-}
-
-// write gives the Writer what the sender left over, until the producer is closed.
-func (p *producer) write() {
-	defer close(p.written)
-	for p.base.Err() == nil {
-		select {
-		case <-p.wake:
-			p.look()
-		case <-p.base.Done():
-		}
-		for left := p.takeOver(); len(left) > 0; left = p.takeOver() {
-			p.give(left)
-		}
-	}
-}
-
-// look waits a moment for more records, and gives the Writer those that are there. As
-// long as the sender gives by itself, it only waits: a sender that is giving now is
-// not queued for either, since that would put it to sleep each time.
-func (p *producer) look() {
-	var given int64
-	for p.base.Err() == nil {
-		p.pause(min(max(gatherLeast, p.draft.linger/5), gatherMost))
-		if !p.giving.TryLock() {
-			continue
-		}
-		if p.given != given {
-			given = p.given
-			p.giving.Unlock()
-			continue
-		}
-		p.looking = false
-		if p.direct && len(p.pending) > 0 {
-			p.giveDirectly()
-		}
-		p.giving.Unlock()
-		return
-	}
-}
-
-// takeOver is what is pending while the sender may not give it. When that is nothing,
-// the sender may again.
-func (p *producer) takeOver() []kafka.Message {
-	p.giving.Lock()
-	defer p.giving.Unlock()
-	if p.direct {
-		return nil
-	}
-	left := p.pending
-	p.pending = nil
-	p.direct = len(left) == 0
-	return left
-}
-
-func (p *producer) pause(d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-p.base.Done():
-	}
-}
-
-var errClosed = fmt.Errorf("the producer was closed before the record was sent: %w", context.Canceled)
-
-// give has the Writer take some records, or fails them: the Writer refuses a whole
-// call, and then it has taken none of it.
-func (p *producer) give(some []kafka.Message) {
-	for len(some) > 0 {
-		err := p.writer.WriteMessages(p.base, some...)
-		if err == nil {
-			p.missingSince = time.Time{}
-			return
-		}
-		if large, ok := errors.AsType[kafka.MessageTooLargeError](err); ok {
-			p.settle([]kafka.Message{large.Message}, err)
-			some = large.Remaining
-			continue
-		}
-		if final := p.final(known(err)); final != nil {
-			p.settle(some, neverAppended{final})
-			return
-		}
-		p.pause(retryPause)
-	}
-}
-
-// final is why there is no use in giving the Writer its records again; nil while
-// there is.
-func (p *producer) final(err error) error {
-	if dead := p.dead.Load(); dead != nil {
-		return *dead
-	}
-	if p.base.Err() != nil {
-		return errClosed
-	}
-	if notAllowed(err) {
-		return p.watch.attempt.Classify(err)
-	}
-	if unknownTopic(err) {
-		if p.missingSince.IsZero() {
-			p.missingSince = time.Now()
-		}
-		// A Transport looks again within metadata.max.age.ms.
-		if time.Since(p.missingSince) < min(max(unknownTopicFor, p.draft.metadataAge), reachWithin) {
-			return nil
-		}
-		return missing(p.topic, err)
-	}
-	_ = p.watch.lasting(err)
-	for _, ask := range []func() error{p.watch.refused, p.watch.unreachable} {
-		if dead := ask(); dead != nil {
-			return p.die(dead)
 		}
 	}
 	return nil
@@ -447,22 +278,22 @@ func (p *producer) release(bytes int64) {
 
 // explain adds to an error what only this producer knows; acking is held.
 func (p *producer) explain(err error) error {
-	if _, final := errors.AsType[neverAppended](err); final {
+	if client.IsNeverAppended(err) {
 		return err
 	}
 	err = known(err)
 	switch dead := p.dead.Load(); {
 	case dead != nil:
 		return *dead
-	case notAllowed(err):
-		return p.watch.attempt.Classify(err)
+	case client.NotAllowed(err):
+		return p.watch.Classify(err)
 	case p.watch.lasting(err):
-		if refused := p.watch.refused(); refused != nil {
+		if refused := p.watch.Refusal(); refused != nil {
 			return p.die(refused)
 		}
-	case unknownTopic(err):
-		if err = missing(p.topic, err); !p.delivered {
-			return neverAppended{err}
+	case client.UnknownTopic(err):
+		if err = client.MissingTopic(p.topic, err); !p.delivered {
+			return client.NeverAppended(err)
 		}
 	}
 	return err
@@ -486,7 +317,7 @@ func (p *producer) Close(ctx context.Context) error {
 	p.end()
 	p.connections.end()
 	<-p.written
-	p.settle(p.pending, neverAppended{errClosed})
+	p.settle(p.pending, client.NeverAppended(errClosed))
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)

@@ -59,7 +59,7 @@ func TestWhatKafkaGoLeavesOutIsSaid(t *testing.T) {
 
 func TestEachSpellingReachesKafkaGo(t *testing.T) {
 	producer := func(properties map[string]string) *kafka.Writer {
-		d, err := profiled(producing, nil, client.Options{Profile: client.Defaults, Properties: properties})
+		d, err := profiled(client.Producing, nil, client.Options{Profile: client.Defaults, Properties: properties})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +80,7 @@ func TestEachSpellingReachesKafkaGo(t *testing.T) {
 	if w := producer(map[string]string{"linger.ms": "0"}); w.BatchTimeout != 1 {
 		t.Errorf("a linger of 0 became %v", w.BatchTimeout)
 	}
-	d, err := profiled(consuming|grouping, nil, client.Options{Properties: map[string]string{
+	d, err := profiled(client.Consuming|client.Grouping, nil, client.Options{Properties: map[string]string{
 		"max.partition.fetch.bytes": "4096", "fetch.wait.max.ms": "2000", "rebalance.timeout.ms": "9000",
 		"partition.assignment.strategy": "org.apache.kafka.clients.consumer.RoundRobinAssignor, range",
 	}})
@@ -205,15 +205,15 @@ func TestAPartitionThatIsNotThereIsSaid(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	for err, want := range map[error]client.Outcome{
 		nil: client.Acked,
-		fmt.Errorf("x: %w", kafka.MessageSizeTooLarge):         client.Failed,
-		known(kafka.TopicAuthorizationFailed):                  client.Failed,
-		kafka.NotEnoughReplicasAfterAppend:                     client.Indeterminate,
-		kafka.RequestTimedOut:                                  client.Indeterminate,
-		context.DeadlineExceeded:                               client.Indeterminate,
-		neverAppended{missing("topic", kafka.UnknownTopicID)}:  client.Failed,
-		missing("topic", known(kafka.UnknownTopicOrPartition)): client.Indeterminate,
-		fmt.Errorf("closed: %w", context.Canceled):             client.Indeterminate,
-		fmt.Errorf("never: %w", neverAppended{errClosed}):      client.Failed,
+		fmt.Errorf("x: %w", kafka.MessageSizeTooLarge):                           client.Failed,
+		known(kafka.TopicAuthorizationFailed):                                    client.Failed,
+		kafka.NotEnoughReplicasAfterAppend:                                       client.Indeterminate,
+		kafka.RequestTimedOut:                                                    client.Indeterminate,
+		context.DeadlineExceeded:                                                 client.Indeterminate,
+		client.NeverAppended(client.MissingTopic("topic", kafka.UnknownTopicID)): client.Failed,
+		client.MissingTopic("topic", known(kafka.UnknownTopicOrPartition)):       client.Indeterminate,
+		fmt.Errorf("closed: %w", context.Canceled):                               client.Indeterminate,
+		fmt.Errorf("never: %w", client.NeverAppended(errClosed)):                 client.Failed,
 	} {
 		if got := Library.Outcome(err); got != want {
 			t.Errorf("%v: %v, want %v", err, got, want)

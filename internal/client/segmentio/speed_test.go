@@ -46,7 +46,7 @@ type bare struct {
 
 func newBare(t testing.TB, address string) *bare {
 	t.Helper()
-	d, err := profiled(consuming, consumeTuned, client.Options{})
+	d, err := profiled(client.Consuming, consumeTuned, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +194,7 @@ type bareWriter struct {
 
 func newBareWriter(t testing.TB, address string) *bareWriter {
 	t.Helper()
-	d, err := profiled(producing, produceTuned, client.Options{})
+	d, err := profiled(client.Producing, produceTuned, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,15 +291,15 @@ func BenchmarkProduceAgainstBareLoop(b *testing.B) {
 // it takes, and no spelling is given twice.
 func TestEachPropertyTakesWhatItShows(t *testing.T) {
 	spelled := make(map[string]string)
-	for _, row := range properties {
-		for _, key := range append([]string{row.name}, row.aliases...) {
+	for _, row := range properties.Rows {
+		for _, key := range append([]string{row.Name}, row.Aliases...) {
 			if other, twice := spelled[key]; twice {
-				t.Errorf("%q belongs to %q and %q", key, other, row.name)
+				t.Errorf("%q belongs to %q and %q", key, other, row.Name)
 			}
-			spelled[key] = row.name
+			spelled[key] = row.Name
 		}
 	}
-	for _, kind := range []side{consuming, consuming | grouping, producing} {
+	for _, kind := range []client.Side{client.Consuming, client.Consuming | client.Grouping, client.Producing} {
 		settings := newDraft(kind).settings()
 		d := newDraft(kind)
 		if err := d.apply(nil, settings); err != nil {

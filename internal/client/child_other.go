@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package exec
+package client
 
 import "syscall"
 
