@@ -25,7 +25,7 @@ var order = [][]string{
 	{"redline/internal/workload"},
 	{"redline/internal/observe"},
 	{"redline/internal/client/libraries"},
-	{"redline/internal/client/franz", "redline/internal/client/confluent", "redline/internal/client/sarama", "redline/internal/client/segmentio", "redline/internal/client/null", "redline/internal/client/exec", "redline/internal/client/java", "redline/internal/client/clienttest"},
+	{"redline/internal/client/franz", "redline/internal/client/confluent", "redline/internal/client/direct", "redline/internal/client/sarama", "redline/internal/client/segmentio", "redline/internal/client/null", "redline/internal/client/exec", "redline/internal/client/java", "redline/internal/client/clienttest"},
 	{"redline/internal/client"},
 	{"redline/internal/broker"},
 	{"redline/internal/cluster"},
@@ -36,6 +36,8 @@ var order = [][]string{
 	{"redline/internal/audit"},
 	{"redline/internal/pace", "redline/internal/latency", "redline/internal/term", "redline/internal/spin", "redline/internal/schema", "redline/internal/secret", "redline/internal/security/securitytest", "redline/internal/nearest"},
 	{"redline/result"},
+	{"redline/direct"},
+	{"redline/direct/batch", "redline/direct/wire"},
 }
 
 // bans are imports forbidden whatever the order says, each with its reason.
@@ -46,6 +48,8 @@ var bans = []struct{ who, what, why string }{
 	{"redline/internal/analysis", "redline/internal/workload", "an answer is a function of stored trials alone"},
 	{"redline/internal/plan", "redline/internal/workload", "a plan is made before anything starts"},
 	{"redline/internal/stats", "time", "statistics are a function of samples alone"},
+	{"redline/direct", "redline/internal", "it is imported by programs that want nothing else of redline"},
+	{"redline/direct", "redline/result", "it is imported by programs that want nothing else of redline"},
 	{"redline/result", "redline/internal", "other programs read results with this package alone"},
 	{"redline/internal/pace", "context", "a schedule is pure: it reads no clock and waits for nothing"},
 }

@@ -23,7 +23,7 @@ type clientFlags struct {
 
 func (f *clientFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.name, "client", "franz", "client library: franz, confluent (if built with cgo), sarama, segmentio, or none, which only generates")
+	flags.StringVar(&f.name, "client", "franz", "client library: franz, direct, confluent (if built with cgo), sarama, segmentio, or none, which only generates")
 	flags.StringVar(&f.profile, "profile", string(client.Tuned), "settings to start from: tuned or defaults (nothing set)")
 	group(cmd, "Client", "client", "profile")
 	complete(cmd, "client", libraries.Names()...)

@@ -41,6 +41,22 @@ func whole(least, most int) form[int] {
 	}
 }
 
+// own is the word for what a client chooses by itself.
+const own = "own"
+
+// ownOr is a whole number, or left to the client.
+func ownOr(least, most int) form[string] {
+	n := whole(least, most)
+	return form[string]{
+		want:   own + ", or " + n.want,
+		schema: schema{"anyOf": []any{schema{"enum": []string{own}}, n.schema}},
+		read: func(text string) (string, bool) {
+			_, ok := n.read(text)
+			return text, ok || text == own
+		},
+	}
+}
+
 // number is a positive number, in decimal.
 func number() form[float64] {
 	return form[float64]{

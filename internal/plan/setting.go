@@ -100,6 +100,12 @@ var settings = []setting{
 	asProperty(setting{name: "linger", property: "linger.ms", only: result.Produce, does: "how long a batch waits for more records (linger.ms)"}, millis(time.Minute)),
 	asProperty(setting{name: "fetch", property: "fetch.max.bytes", only: result.Consume, does: "most bytes in the answer to a fetch (fetch.max.bytes)"}, size(1, maxFetch)),
 	asProperty(setting{name: "fetch-partition", property: "max.partition.fetch.bytes", only: result.Consume, does: "most bytes of one partition in the answer to a fetch (max.partition.fetch.bytes)"}, size(1, maxFetch)),
+	as(setting{name: "connections", only: result.Consume, property: "connections.per.broker", spellings: []string{"connections.per.broker"}, does: "connections to each broker, of a client that can be told (direct); own is the client's choice"}, ownOr(1, 64),
+		func(a *result.Arm, v string) {
+			if v != own {
+				put(&a.Setting.Properties, "connections.per.broker", v)
+			}
+		}),
 	as(setting{name: "rate", only: result.Produce, does: "records a second that all producers together offer; left out, they go as fast as they can"}, number(),
 		func(a *result.Arm, v float64) { a.Setting.Rate = v }),
 	as(setting{name: "handler", fallback: "none", only: result.Consume, does: "what is done with each record that was consumed"}, handlers(),

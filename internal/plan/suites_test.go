@@ -12,7 +12,7 @@ import (
 )
 
 func TestClientsTakeEverySuite(t *testing.T) {
-	want := []string{"acks", "batch", "clients", "clients-scale", "clients-shapes", "compression", "consumers", "fetch", "ladder", "ladder-produce", "partitions", "record-size", "seed"}
+	want := []string{"acks", "batch", "clients", "clients-scale", "clients-shapes", "compression", "consumers", "direct-ahead", "direct-produce", "fetch", "ladder", "ladder-produce", "partitions", "record-size", "seed"}
 	var got []string
 	for _, suite := range Suites() {
 		got = append(got, suite.Name)
@@ -42,7 +42,7 @@ func TestEverySuiteFitsIntoThreeMinutes(t *testing.T) {
 	for _, suite := range Suites() {
 		q := parse(t, string(suite.YAML))
 		p := plan(t, q, Want{Time: 3 * time.Minute, FreeDisk: 20 << 30})
-		large := suite.Name == "seed" || strings.HasPrefix(suite.Name, "clients") || strings.HasPrefix(suite.Name, "ladder")
+		large := suite.Name == "seed" || strings.HasPrefix(suite.Name, "clients") || strings.HasPrefix(suite.Name, "ladder") || strings.HasPrefix(suite.Name, "direct")
 		if p.Seconds > 180 || !large && p.Rounds < leastRounds {
 			t.Errorf("%s: %.0f s, %d rounds: %q", suite.Name, p.Seconds, p.Rounds, p.Notes)
 		}
@@ -88,7 +88,7 @@ func TestUnknownSuiteNamesTheNearest(t *testing.T) {
 	if _, err := FindSuite("partition"); err == nil || err.Error() != `there is no suite "partition"; the nearest is "partitions"` {
 		t.Error(err)
 	}
-	if _, err := FindSuite("x"); err == nil || !strings.HasSuffix(err.Error(), "take acks, batch, clients, clients-scale, clients-shapes, compression, consumers, fetch, ladder, ladder-produce, partitions, record-size or seed") {
+	if _, err := FindSuite("x"); err == nil || !strings.HasSuffix(err.Error(), "take acks, batch, clients, clients-scale, clients-shapes, compression, consumers, direct-ahead, direct-produce, fetch, ladder, ladder-produce, partitions, record-size or seed") {
 		t.Error(err)
 	}
 }

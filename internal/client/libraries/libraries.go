@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"redline/internal/client"
+	"redline/internal/client/direct"
 	"redline/internal/client/franz"
 	"redline/internal/client/java"
 	"redline/internal/client/null"
@@ -18,7 +19,7 @@ import (
 )
 
 // always are the libraries that need Go alone; withC adds the others.
-var always = []client.Library{franz.Library, sarama.Library, segmentio.Library, null.Library}
+var always = []client.Library{direct.Library, franz.Library, sarama.Library, segmentio.Library, null.Library}
 
 // External gives the client of that name that works in a process of its own.
 func External(name string) (client.External, bool) {
