@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
@@ -22,23 +23,25 @@ import (
 	"redline/result"
 )
 
-// secured is a mechanism to reach a cluster by, and the four ways to spell it.
-type secured struct {
-	name   string
-	secure broker.Secure
-}
-
-var mechanisms = []secured{
-	{"SASL_SSL with SCRAM-SHA-512", broker.Secure{TLS: true, SASL: security.ScramSHA512}},
-	{"mutual TLS", broker.Secure{MTLS: true}},
-	{"OAUTHBEARER", broker.Secure{TLS: true, SASL: security.OAuthBearer}},
-}
-
-// way is one spelling of a connection: arguments, and what -X dump has to say.
+// way is one spelling of a connection: arguments, the file of contexts, and what -X dump
+// has to say.
 type way struct {
 	name   string
 	args   []string
+	config string
 	dumped []string
+}
+
+// run types a command with the spelling behind it.
+func (w way) run(t *testing.T, args ...string) string {
+	t.Helper()
+	c := prepare(t, append(args, w.args...)...)
+	c.Env = append(os.Environ(), "REDLINE_CONFIG="+w.config)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.end(t, 0)
+	return c.out()
 }
 
 // ways spells the connection to a broker by flags, by a Java file with JKS, by
@@ -86,12 +89,12 @@ func ways(t *testing.T, b *broker.Broker, s broker.Secure) []way {
 		key, value, _ := strings.Cut(pair, "=")
 		yaml += fmt.Sprintf("      %s: %q\n", key, value)
 	}
-	t.Setenv("REDLINE_CONFIG", file("config.yaml", yaml))
+	config := file("config.yaml", yaml)
 	return []way{
-		{"flags", flags, []string{"ssl.ca.location = " + ca + "  (from --tls-ca)", "bootstrap.servers = " + addresses + "  (from --bootstrap-server)"}},
-		{"java", []string{"-F", b.State().ClientProperties}, []string{"ssl.truststore.location = ", "admin.properties:"}},
-		{"librdkafka", librdkafka, []string{"bootstrap.servers = " + addresses + "  (from -X)", "ssl.ca.location = " + ca + "  (from -X)"}},
-		{"context", []string{"--context", "test"}, []string{"(from context test, ", "config.yaml:"}},
+		{"flags", flags, config, []string{"ssl.ca.location = " + ca + "  (from --tls-ca)", "bootstrap.servers = " + addresses + "  (from --bootstrap-server)"}},
+		{"java", []string{"-F", b.State().ClientProperties}, config, []string{"ssl.truststore.location = ", "admin.properties:"}},
+		{"librdkafka", librdkafka, config, []string{"bootstrap.servers = " + addresses + "  (from -X)", "ssl.ca.location = " + ca + "  (from -X)"}},
+		{"context", []string{"--context", "test"}, config, []string{"(from context test, ", "config.yaml:"}},
 	}
 }
 
@@ -99,71 +102,71 @@ func ways(t *testing.T, b *broker.Broker, s broker.Secure) []way {
 // them.
 func plainly(t *testing.T, code int, args ...string) *command {
 	t.Helper()
-	c := prepare(t, args...)
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
+	c := goOn(t, args...)
 	c.end(t, code)
 	return c
 }
 
+// goOn is plainly that does not wait for the end.
+func goOn(t *testing.T, args ...string) *command {
+	t.Helper()
+	c := prepare(t, args...)
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 // full has each mechanism measured too, and every command typed in every spelling,
-// which takes five minutes.
+// which takes minutes.
 var full = os.Getenv("REDLINE_FULL") != ""
 
-// Every mechanism, however it is spelled, reaches the same cluster with the same
-// result, by either client.
-func TestASecuredKafkaIsReachedByEverySpelling(t *testing.T) {
-	for _, m := range mechanisms {
-		t.Run(m.name, func(t *testing.T) {
-			b := start(t, broker.Config{Secure: m.secure})
-			for i, way := range ways(t, b, m.secure) {
-				t.Run(way.name, func(t *testing.T) {
-					topic, client := fmt.Sprintf("topic-%d", i), []string{"franz", "confluent"}[i%2]
-					with := func(args ...string) []string { return append(args, way.args...) }
-					dumped := plainly(t, 0, with("consume", "-X", "dump")...).out()
-					for _, line := range way.dumped {
-						if !strings.Contains(dumped, line) {
-							t.Errorf("-X dump lacks %q:\n%s", line, dumped)
-						}
-					}
-					plainly(t, 0, with("topic", "create", topic, "--partitions", "2")...)
-					produced := decode[result.ProduceReport](t, plainly(t, 0, with("produce", "--topic", topic, "--num-records", "5000", "--client", client, "-o", "json")...).out())
-					consumed := decode[result.ConsumeReport](t, plainly(t, 0, with("consume", "--topic", topic, "--group", topic, "--until-end", "--client", client, "-o", "json")...).out())
-					if produced.Account.Acked != 5000 || consumed.Account.Once != 5000 || consumed.Account.Lost+consumed.Account.Duplicated != 0 {
-						t.Errorf("produced %+v, consumed %+v", produced.Account, consumed.Account)
-					}
-					if full || way.name == "flags" {
-						group := plainly(t, 0, with("group", "describe", topic)...).out()
-						if strings.Count(group, topic) < 2 {
-							t.Errorf("the group is not there:\n%s", group)
-						}
-						plainly(t, 0, with("group", "delete", topic)...)
-						plainly(t, 0, with("topic", "delete", topic)...)
-					}
-				})
+// everySpellingReaches wants a Kafka to be reached however its mechanism is spelled, with
+// the same result, by either client.
+func everySpellingReaches(t *testing.T, b *broker.Broker, secure broker.Secure) {
+	t.Helper()
+	for i, way := range ways(t, b, secure) {
+		t.Run(way.name, func(t *testing.T) {
+			topic, client := fmt.Sprintf("topic-%d", i), []string{"franz", "confluent"}[i%2]
+			dumped := way.run(t, "consume", "-X", "dump")
+			for _, line := range way.dumped {
+				if !strings.Contains(dumped, line) {
+					t.Errorf("-X dump lacks %q:\n%s", line, dumped)
+				}
 			}
-			if full {
-				measureSecured(t, b)
+			way.run(t, "topic", "create", topic, "--partitions", "2")
+			produced := decode[result.ProduceReport](t, way.run(t, "produce", "--topic", topic, "--num-records", "5000", "--client", client, "-o", "json"))
+			consumed := decode[result.ConsumeReport](t, way.run(t, "consume", "--topic", topic, "--group", topic, "--until-end", "--client", client, "-o", "json"))
+			if produced.Account.Acked != 5000 || consumed.Account.Once != 5000 || consumed.Account.Lost+consumed.Account.Duplicated != 0 {
+				t.Errorf("produced %+v, consumed %+v", produced.Account, consumed.Account)
+			}
+			if full || way.name == "flags" {
+				if group := way.run(t, "group", "describe", topic); strings.Count(group, topic) < 2 {
+					t.Errorf("the group is not there:\n%s", group)
+				}
+				way.run(t, "group", "delete", topic)
+				way.run(t, "topic", "delete", topic)
 			}
 		})
+	}
+	if full {
+		measureSecured(t, b)
 	}
 }
 
 // measureSecured measures a limit and answers a question over the secured connection.
 func measureSecured(t *testing.T, b *broker.Broker) {
 	t.Helper()
-	t.Chdir(t.TempDir())
-	file := b.State().ClientProperties
+	file, question := b.State().ClientProperties, filepath.Join(t.TempDir(), "q.yaml")
 	limit := decode[result.LimitReport](t, plainly(t, 0, "limit", "-F", file, "--time", "15s", "-o", "json").out())
 	if limit.Limit.Consume == nil || limit.Limit.Produce == nil {
 		t.Errorf("no limit: %+v", limit)
 	}
-	question := "question: do more consumers read faster?\nmeasure: consume\nbase:\n  partitions: 2\naxes:\n  consumers: [1, 2]\n"
-	if err := os.WriteFile("q.yaml", []byte(question), 0o600); err != nil {
+	text := "question: do more consumers read faster?\nmeasure: consume\nbase:\n  partitions: 2\naxes:\n  consumers: [1, 2]\n"
+	if err := os.WriteFile(question, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	answer := decode[result.ExperimentReport](t, plainly(t, 0, "run", "q.yaml", "-F", file, "--rounds", "2", "--time", "20s", "-o", "json").out())
+	answer := decode[result.ExperimentReport](t, plainly(t, 0, "run", question, "-F", file, "--runs", t.TempDir(), "--rounds", "2", "--time", "20s", "-o", "json").out())
 	if len(answer.Rows) != 2 {
 		t.Errorf("%d rows", len(answer.Rows))
 	}
@@ -199,8 +202,9 @@ func refuse(t *testing.T, refusals []refusal) {
 	}
 }
 
-func TestWhatASecuredKafkaRefusesIsSaidInASentence(t *testing.T) {
-	b := start(t, broker.Config{Secure: broker.Secure{TLS: true, SASL: security.ScramSHA512, ACL: true}})
+// refusalsAreSaid types what a Kafka with TLS, SCRAM-SHA-512 and ACLs must not take.
+func refusalsAreSaid(t *testing.T, b *broker.Broker, _ broker.Secure) {
+	t.Helper()
 	admin := b.State().ClientProperties
 	clients := filepath.Dir(admin)
 	alice := filepath.Join(clients, "alice.properties")
@@ -223,9 +227,10 @@ func TestWhatASecuredKafkaRefusesIsSaidInASentence(t *testing.T) {
 	})
 }
 
-// A certificate that has expired is refused by us, whatever the broker thinks of it.
-func TestAnExpiredCertificateIsNamed(t *testing.T) {
-	b := start(t, broker.Config{Secure: broker.Secure{TLS: true}})
+// anExpiredCertificateIsNamed gives a Kafka with TLS a certificate that has expired: it is
+// refused by us, whatever the broker thinks of it.
+func anExpiredCertificateIsNamed(t *testing.T, b *broker.Broker, _ broker.Secure) {
+	t.Helper()
 	admin, err := connection.FromFile(b.State().ClientProperties)
 	if err != nil {
 		t.Fatal(err)
@@ -246,37 +251,40 @@ func TestAnExpiredCertificateIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatalf("changing the broker's certificate: %v, %+v", err, changed)
 	}
+	// The broker takes it over a little later than it says.
+	await(t, "the broker's new certificate", func() bool { return time.Now().After(certificateOf(t, b.Addrs()[0]).NotAfter) })
 	refuse(t, []refusal{{"expired", []string{"topic", "list", "-F", b.State().ClientProperties}, []string{"expired"}}})
 }
 
-// A token that is renewed in time is taken over by the run that goes on; one that is
-// not ends it.
-func TestARunOutlivesItsTokenIfTheTokenIsRenewed(t *testing.T) {
-	b := start(t, broker.Config{Secure: broker.Secure{TLS: true, SASL: security.OAuthBearer}})
+// aRunOutlivesItsToken wants a token that is renewed in time to be taken over by the run
+// that goes on; one that is not ends it.
+func aRunOutlivesItsToken(t *testing.T, b *broker.Broker, _ broker.Secure) {
+	t.Helper()
 	ca := filepath.Join(filepath.Dir(b.State().ClientProperties), "ca.pem")
 	first := newToken(t)
 	plainly(t, 0, append([]string{"topic", "create", "t", "--partitions", "1"}, first.connecting(b, ca)...)...)
-	for _, client := range []string{"franz", "confluent"} {
-		t.Run(client+" renewed", func(t *testing.T) {
-			t.Parallel()
-			token := newToken(t)
-			stop := token.keepFresh(6 * time.Second)
-			c := plainly(t, 0, append([]string{"produce", "--topic", "t", "--num-records", "7500", "--throughput", "500", "--client", client, "-o", "json"}, token.connecting(b, ca)...)...)
-			stop()
-			if r := decode[result.ProduceReport](t, c.out()); r.Account.Acked != 7500 || r.ElapsedSeconds < 13 {
-				t.Errorf("%+v", r)
-			}
-		})
-		t.Run(client+" expired", func(t *testing.T) {
-			t.Parallel()
-			token := newToken(t)
-			token.renew(6 * time.Second)
-			began := time.Now()
-			c := plainly(t, 4, append([]string{"produce", "--topic", "t", "--num-records", "100000", "--throughput", "500", "--client", client}, token.connecting(b, ca)...)...)
-			if took := time.Since(began); took > 25*time.Second {
-				t.Errorf("took %s: %s", took, c.talk())
-			}
-		})
+	produce := func(client string, token token, records int) *command {
+		return goOn(t, append([]string{"produce", "--topic", "t", "--num-records", fmt.Sprint(records), "--throughput", "500", "--client", client, "-o", "json"}, token.connecting(b, ca)...)...)
+	}
+	clients, began := []string{"franz", "confluent"}, time.Now()
+	var expired, renewed []*command // all at once: they take their time
+	for _, client := range clients {
+		forgotten, kept := newToken(t), newToken(t)
+		forgotten.renew(6 * time.Second)
+		defer kept.keepFresh(10 * time.Second)()
+		expired, renewed = append(expired, produce(client, forgotten, 100_000)), append(renewed, produce(client, kept, 7500))
+	}
+	for i, c := range expired {
+		c.end(t, 4)
+		if took := time.Since(began); took > 25*time.Second {
+			t.Errorf("%s took %s to end without a token: %s", clients[i], took, c.talk())
+		}
+	}
+	for i, c := range renewed {
+		c.end(t, 0)
+		if r := decode[result.ProduceReport](t, c.out()); r.Account.Acked != 7500 || r.ElapsedSeconds < 13 {
+			t.Errorf("%s: %+v", clients[i], r)
+		}
 	}
 }
 
@@ -329,6 +337,18 @@ func (k token) keepFresh(life time.Duration) (stop func()) {
 // connecting are the flags that use it.
 func (k token) connecting(b *broker.Broker, ca string) []string {
 	return []string{"-b", b.Addrs()[0], "--tls-ca", ca, "--sasl-mechanism", "OAUTHBEARER", "--oauth-token-file", k.path}
+}
+
+// certificateOf is what a broker shows whoever connects.
+func certificateOf(t *testing.T, address string) *x509.Certificate {
+	t.Helper()
+	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // that it is no good is the point
+	connection, err := dialer.DialContext(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	return connection.(*tls.Conn).ConnectionState().PeerCertificates[0]
 }
 
 // otherAuthority is the certificate of an authority that signed nothing here.

@@ -161,7 +161,7 @@ func BenchmarkEngine(b *testing.B) {
 	}
 	defer kafka.Stop(context.Background()) //nolint:errcheck // the benchmark is over
 	for _, args := range [][]string{{"topic", "create", contestTopic, "--partitions", "8"}, {"produce", "--topic", contestTopic, "--num-records", "20000000"}} {
-		if out, err := exec.CommandContext(b.Context(), redline, append(args, "-b", strings.Join(kafka.Addrs(), ","))...).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(b.Context(), fast, append(args, "-b", strings.Join(kafka.Addrs(), ","))...).CombinedOutput(); err != nil {
 			b.Fatalf("%v: %s", err, out)
 		}
 	}
@@ -211,21 +211,21 @@ func TestAHogIsNoticed(t *testing.T) {
 	question := `question: Is it quiet?
 base: {client: franz, partitions: 2, record-size: 100}
 axes: {consumers: [1, 2]}
-rounds: 12
+rounds: 6
 timing: {settle: 0s, warmup: 100ms, window: 500ms}
 fill: 16MiB
 `
 	if err := os.WriteFile(filepath.Join(dir, "q.yaml"), []byte(question), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), redline, "run", "q.yaml", "--kafka", "embedded", "-o", "json")
+	cmd := exec.CommandContext(t.Context(), fast, "run", "q.yaml", "--kafka", "embedded", "-o", "json")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "REDLINE_STATE="+t.TempDir(), "REDLINE_BOOTSTRAP_SERVER=", "REDLINE_RUNS=")
 	var out strings.Builder
 	cmd.Stdout = &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	hog := awaitHalf(t, dir, 12)
+	hog := awaitHalf(t, dir, 6)
 	err := cmd.Wait()
 	_ = hog.Process.Kill()
 	_ = hog.Wait()
@@ -239,7 +239,7 @@ fill: 16MiB
 	late := 0
 	for _, row := range r.Rows {
 		for _, trial := range row.Trials {
-			if trial.Number > 13 && len(trial.Invalid) > 0 {
+			if trial.Number > 7 && len(trial.Invalid) > 0 {
 				late++
 			}
 		}

@@ -15,23 +15,25 @@ import (
 // The examples of the help that start an Apache Kafka are typed as they stand; package
 // cli keeps the list, and types all the others.
 func TestExamplesWithARealKafkaRun(t *testing.T) {
-	if os.Getenv("REDLINE_TEST_KAFKA") == "" {
+	if redline == "" {
 		t.Skip("needs Java and Kafka's jars: run scripts/test-full.sh, or set REDLINE_TEST_KAFKA=1")
 	}
 	examples, err := os.ReadFile(filepath.Join("testdata", "examples.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	folder := t.TempDir()
 	for line := range strings.Lines(string(examples)) {
 		example := strings.TrimSpace(line)
-		code, out := typed(t, folder, example)
-		if down, said := typed(t, folder, "redline broker down"); down != 0 {
-			t.Errorf("redline broker down: exit code %d\n%s", down, said)
-		}
-		if code != 0 {
-			t.Errorf("%s: exit code %d\n%s", example, code, out)
-		}
+		t.Run(example, func(t *testing.T) {
+			folder := t.TempDir()
+			code, out := typed(t, folder, example)
+			if down, said := typed(t, folder, "redline broker down"); down != 0 {
+				t.Errorf("redline broker down: exit code %d\n%s", down, said)
+			}
+			if code != 0 {
+				t.Errorf("exit code %d\n%s", code, out)
+			}
+		})
 	}
 }
 

@@ -12,10 +12,11 @@ import (
 	"redline/result"
 )
 
-// carriedOut runs redline in a folder of its own and gives what it prints as JSON.
-func carriedOut(t *testing.T, question string, args ...string) (result.ExperimentReport, string) {
+// carriedOut runs redline, one of the two that were built, in a folder of its own and
+// gives what it prints as JSON, and the folder of the run.
+func carriedOut(t *testing.T, program, question string, args ...string) (result.ExperimentReport, string) {
 	t.Helper()
-	if redline == "" {
+	if program == "" {
 		t.Skip("needs Java and Kafka's jars: run scripts/test-full.sh, or set REDLINE_TEST_KAFKA=1")
 	}
 	dir := t.TempDir()
@@ -24,7 +25,7 @@ func carriedOut(t *testing.T, question string, args ...string) (result.Experimen
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), redline, append(args, "-o", "json")...)
+	cmd := exec.CommandContext(context.WithoutCancel(t.Context()), program, append(args, "-o", "json")...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), "REDLINE_STATE="+t.TempDir(), "REDLINE_BOOTSTRAP_SERVER=", "REDLINE_RUNS=")
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
@@ -39,7 +40,7 @@ func carriedOut(t *testing.T, question string, args ...string) (result.Experimen
 }
 
 func TestASuiteEndsWithAReport(t *testing.T) {
-	r, dir := carriedOut(t, "", "run", "fetch", "--kafka", "local", "--time", "40s")
+	r, dir := carriedOut(t, fast, "", "run", "fetch", "--kafka", "local", "--time", "25s")
 	if r.Answer == "" || len(r.Rows) < 3 || r.Account.Lost+r.Account.Duplicated+r.Account.Corrupt != 0 || r.Account.Once == 0 || r.Failed != 0 {
 		t.Errorf("%+v", r.Account)
 	}
@@ -58,7 +59,7 @@ func TestASuiteEndsWithAReport(t *testing.T) {
 
 // Arms that need other brokers get them: each block starts its own.
 func TestBrokersAreAnAxis(t *testing.T) {
-	r, _ := carriedOut(t, `question: Do network threads matter?
+	r, _ := carriedOut(t, redline, `question: Do network threads matter?
 measure: [consume, produce]
 kafka: local
 base: {client: franz, partitions: 2, record-size: 100}

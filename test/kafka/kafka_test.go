@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,11 +21,11 @@ import (
 	"time"
 
 	"redline/internal/broker"
-	"redline/result"
 )
 
-// redline is the path of the binary under test.
-var redline string
+// redline is the path of the binary under test, built with the race detector; fast is
+// one without it, for what has to be fast: filling long topics, and benchmarks.
+var redline, fast string
 
 func TestMain(m *testing.M) {
 	broker.MaybeChild()
@@ -48,25 +49,63 @@ func runAll(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(folder) }()
-	redline = filepath.Join(folder, "redline")
-	build := exec.CommandContext(context.Background(), "go", "build", "-race", "-o", redline, "redline")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+	if err := errors.Join(build(folder), setEnvironment(folder)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
 }
 
+// build builds both binaries.
+func build(folder string) error {
+	redline, fast = filepath.Join(folder, "raced", "redline"), filepath.Join(folder, "redline")
+	for _, args := range [][]string{{"build", "-race", "-o", redline, "redline"}, {"build", "-o", fast, "redline"}} {
+		if out, err := exec.CommandContext(context.Background(), "go", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return nil
+}
+
+// setEnvironment is for all that the tests start. The logs that are kept of a broker that
+// failed go with the tests.
+func setEnvironment(folder string) error {
+	set := os.Setenv("REDLINE_STATE", filepath.Join(folder, "state"))
+	flag.Parse()
+	if flag.Lookup("test.bench").Value.String() != "" {
+		return set // what follows is for tests, whose figures are not looked at
+	}
+	// A program with the race detector sleeps for a second before it ends, and Java's second
+	// compiler pays in programs that run longer than these.
+	return errors.Join(set,
+		os.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=20")),
+		os.Setenv("JAVA_TOOL_OPTIONS", strings.TrimSpace(os.Getenv("JAVA_TOOL_OPTIONS")+" -XX:TieredStopAtLevel=1")))
+}
+
+// beside lets a test run beside others, after those that measure: it waits for brokers
+// most of the time, and its figures are not looked at.
+func beside(t *testing.T) {
+	t.Helper()
+	if redline == "" {
+		t.Skip("needs Java and Kafka's jars: run scripts/test-full.sh, or set REDLINE_TEST_KAFKA=1")
+	}
+	t.Parallel()
+}
+
+// starting is held while a Kafka starts: two that look for free ports at once might find
+// the same.
+var starting sync.Mutex
+
 // start starts a Kafka for one test.
 func start(t *testing.T, c broker.Config) *broker.Broker {
 	t.Helper()
-	if os.Getenv("REDLINE_TEST_KAFKA") == "" {
+	if redline == "" {
 		t.Skip("needs Java and Kafka's jars: run scripts/test-full.sh, or set REDLINE_TEST_KAFKA=1")
 	}
-	// The logs that are kept of a broker that failed go with the test.
-	t.Setenv("REDLINE_STATE", t.TempDir())
 	c.Kind, c.Heap = broker.Local, "512m"
 	c.Say = func(line string) { t.Log(line) }
+	starting.Lock()
+	defer starting.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	began := time.Now()
@@ -187,191 +226,4 @@ func await(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("waited a minute in vain: %s", what)
 		}
 	}
-}
-
-// loop is the article's loop with n partitions and consumers, bounded.
-func loop(t *testing.T, b *broker.Broker, topic string, n, records int, client ...string) {
-	t.Helper()
-	run(t, b, "topic", "create", "--topic", topic, "--partitions", fmt.Sprint(n))
-	produced := decode[result.ProduceReport](t, run(t, b, append([]string{
-		"produce", "--topic", topic, "--num-records", fmt.Sprint(records), "--threads", "2", "-o", "json"}, client...)...))
-	if produced.Account.Acked != int64(records) || produced.Account.Books == nil || !produced.Account.Books.Balanced {
-		t.Fatalf("produce: %+v", produced.Account)
-	}
-	consumed := decode[result.ConsumeReport](t, run(t, b, append([]string{
-		"consume", "--topic", topic, "--consumers", fmt.Sprint(n), "--group", topic, "--until-end", "-o", "json"}, client...)...))
-	a := consumed.Account
-	if a.Once != int64(records) || a.Lost+a.Duplicated+a.Corrupt+a.Reordered+a.Foreign+a.Unread != 0 || !a.Books.Balanced {
-		t.Fatalf("consume: %+v", a)
-	}
-	for _, line := range strings.Split(run(t, b, "group", "describe", "--group", topic), "\n") {
-		if fields := strings.Fields(line); len(fields) == 9 && fields[0] == topic && fields[5] != "0" {
-			t.Errorf("lag is left: %s", line)
-		}
-	}
-}
-
-func TestLoopOnKafka(t *testing.T) {
-	b := start(t, broker.Config{})
-	for _, client := range [][]string{
-		{"--client", "franz"}, {"--client", "franz", "--profile", "defaults"},
-		{"--client", "confluent"}, {"--client", "confluent", "--profile", "defaults"},
-	} {
-		name := strings.ReplaceAll(strings.Join(client, ""), "--", "-")
-		t.Run(name, func(t *testing.T) { loop(t, b, "loop"+name, 3, 100_000, client...) })
-	}
-	t.Run("limit", func(t *testing.T) {
-		report := decode[result.LimitReport](t, run(t, b, "limit", "-b", b.Addrs()[0], "--time", "15s", "-o", "json"))
-		if report.Limit.Consume == nil || report.Limit.Produce == nil || report.Limit.Consume.RecordsPerSecond.N < 8 {
-			t.Errorf("%+v", report)
-		}
-		if left := run(t, b, "topic", "list"); strings.Contains(left, "redline-") {
-			t.Errorf("topics are left over: %s", left)
-		}
-	})
-	t.Run("limit of a topic writes and commits nothing", func(t *testing.T) {
-		before := run(t, b, "topic", "list") + run(t, b, "group", "list")
-		report := decode[result.LimitReport](t, run(t, b, "limit", "-b", b.Addrs()[0], "--topic", "loop-clientfranz", "--time", "15s", "-o", "json"))
-		if report.Limit.Produce != nil || report.Limit.Consume == nil || report.Account.Acked != 0 {
-			t.Errorf("%+v", report)
-		}
-		if after := run(t, b, "topic", "list") + run(t, b, "group", "list"); after != before {
-			t.Errorf("before:\n%s\nafter:\n%s", before, after)
-		}
-	})
-}
-
-func TestLoopOnKafka39(t *testing.T) {
-	loop(t, start(t, broker.Config{Version: "3.9.2"}), "loop39", 2, 100_000)
-}
-
-// TestKillOfOneNodeLosesNothing kills a node of three with SIGKILL while records
-// are written, and another time while they are read.
-func TestKillOfOneNodeLosesNothing(t *testing.T) {
-	b := start(t, broker.Config{Nodes: 3})
-	run(t, b, "topic", "create", "--topic", "safe", "--partitions", "6")
-
-	const records, rate = 600_000, 60_000
-	producer := begin(t, b, "produce", "--topic", "safe", "--num-records", fmt.Sprint(records),
-		"--throughput", fmt.Sprint(rate), "--reporting-interval", "500", "-o", "json")
-	await(t, "a first line of produce", func() bool { return strings.Contains(producer.talk(), "records sent") })
-	if err := b.Kill(1); err != nil {
-		t.Fatal(err)
-	}
-	producer.end(t, 0)
-	produced := decode[result.ProduceReport](t, producer.out())
-	if produced.Account.Acked != records || produced.Account.Failed+produced.Account.Indeterminate != 0 {
-		t.Fatalf("produce: %+v", produced.Account)
-	}
-	if produced.Latency.Max < 100 {
-		t.Errorf("no record waited over 100 ms (max %.0f ms): the fault did not bite", produced.Latency.Max)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	defer cancel()
-	if err := b.Restart(ctx, 1); err != nil {
-		t.Fatal(err)
-	}
-	awaitInSync(t, b, "safe")
-
-	// Small fetches make a slow consumer, so that the kill meets it in the middle.
-	consumer := begin(t, b, "consume", "--topic", "safe", "--group", "safe", "--consumers", "2", "--until-end",
-		"-X", "fetch.max.bytes=4096", "-X", "max.partition.fetch.bytes=2048", "-o", "json")
-	await(t, "a first line of consume", func() bool { return strings.Contains(consumer.talk(), "Messages/sec") })
-	if err := b.Kill(2); err != nil {
-		t.Fatal(err)
-	}
-	if strings.Contains(consumer.talk(), fmt.Sprintf("Total: %d,", records)) || strings.Contains(consumer.talk(), "Final") {
-		t.Error("the consumer had all records before the kill: the fault did not bite")
-	}
-	consumer.end(t, 0)
-	consumed := decode[result.ConsumeReport](t, consumer.out())
-	a := consumed.Account
-	if a.Once != records || a.Lost+a.Duplicated+a.Corrupt+a.Unread != 0 {
-		t.Errorf("consume: %+v", a)
-	}
-	t.Logf("produce: %d acked, longest wait %.0f ms; consume: %d once, %d redelivered, %d lost, %d duplicated, %d errors gone on from, %.1f s",
-		produced.Account.Acked, produced.Latency.Max, a.Once, a.Redelivered, a.Lost, a.Duplicated, consumed.Errors, consumed.WallSeconds)
-}
-
-// awaitInSync waits until every partition has all its replicas in sync.
-func awaitInSync(t *testing.T, b *broker.Broker, topic string) {
-	t.Helper()
-	await(t, "all replicas in sync", func() bool {
-		for _, line := range strings.Split(run(t, b, "topic", "describe", "--topic", topic), "\n") {
-			if _, isr, ok := strings.Cut(line, "Isr: "); ok && strings.Count(strings.Fields(isr)[0], ",") != 2 {
-				return false
-			}
-		}
-		return true
-	})
-}
-
-// TestTopicDeletedUnderTheRun wants a sentence, not a hang.
-func TestTopicDeletedUnderTheRun(t *testing.T) {
-	b := start(t, broker.Config{})
-	for _, kind := range []string{"consume", "produce"} {
-		run(t, b, "topic", "create", "--topic", "gone", "--partitions", "2")
-		args := []string{"consume", "--topic", "gone", "--group", "gone"}
-		if kind == "produce" {
-			args = []string{"produce", "--topic", "gone", "--num-records", "100000000", "--throughput", "5000", "--reporting-interval", "500"}
-		} else {
-			run(t, b, "produce", "--topic", "gone", "--num-records", "1000")
-		}
-		c := begin(t, b, args...)
-		await(t, "a line of "+kind, func() bool {
-			return strings.Contains(c.out(), "Total: 1000") || strings.Contains(c.out(), "records sent")
-		})
-		run(t, b, "topic", "delete", "--topic", "gone")
-		began := time.Now()
-		c.end(t, 1)
-		if took := time.Since(began); took > 15*time.Second {
-			t.Errorf("%s ended %v after its topic", kind, took)
-		}
-		if !strings.Contains(c.talk(), "gone") {
-			t.Errorf("%s: %s", kind, c.talk())
-		}
-	}
-}
-
-// TestDiskFull gives a broker a tmpfs of 96 MiB and writes more than that.
-func TestDiskFull(t *testing.T) {
-	if os.Getenv("REDLINE_TEST_KAFKA") != "" && os.Geteuid() != 0 {
-		t.Skip("needs root to mount a small tmpfs")
-	}
-	folder := t.TempDir()
-	if os.Getenv("REDLINE_TEST_KAFKA") != "" {
-		if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=1100m", "tmpfs", folder).CombinedOutput(); err != nil {
-			t.Skipf("cannot mount a tmpfs here: %v: %s", err, out)
-		}
-		t.Cleanup(func() {
-			if out, err := exec.CommandContext(context.Background(), "umount", "-l", folder).CombinedOutput(); err != nil {
-				t.Errorf("umount: %v: %s", err, out)
-			}
-		})
-	}
-	b := start(t, broker.Config{DataDir: folder, Properties: map[string]string{"log.retention.bytes": "-1"}})
-	if b.Storage() != "tmpfs" {
-		t.Errorf("storage %q", b.Storage())
-	}
-	// Leave the broker 40 MiB.
-	filler := filepath.Join(folder, "filler")
-	if err := os.WriteFile(filler, make([]byte, 1050<<20), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	run(t, b, "topic", "create", "--topic", "full", "--partitions", "1")
-	c := begin(t, b, "produce", "--topic", "full", "--num-records", "2000000", "-X", "delivery.timeout.ms=8000")
-	began := time.Now()
-	c.end(t, 4) // a broker whose only disk is full stops
-	t.Logf("ended after %.1f s: %s", time.Since(began).Seconds(), lastLine(c.talk()))
-	if took := time.Since(began); took > 30*time.Second {
-		t.Errorf("it took %v", took)
-	}
-	if !strings.Contains(c.talk(), "not acknowledged") {
-		t.Errorf("it does not say what became of the records: %s", c.talk())
-	}
-}
-
-func lastLine(s string) string {
-	lines := strings.Split(strings.TrimSpace(s), "\n")
-	return lines[len(lines)-1]
 }

@@ -51,7 +51,7 @@ func BenchmarkLadder(b *testing.B) {
 				{"topic", "create", topic, "--partitions", "8"},
 				{"produce", "--topic", topic, "--num-records", "8000000", "--payload", "text", "--compression", codec},
 			} {
-				if out, err := exec.CommandContext(b.Context(), redline, append(args, "-b", strings.Join(kafka.Addrs(), ","))...).CombinedOutput(); err != nil {
+				if out, err := exec.CommandContext(b.Context(), fast, append(args, "-b", strings.Join(kafka.Addrs(), ","))...).CombinedOutput(); err != nil {
 					b.Fatalf("%v: %s", err, out)
 				}
 			}

@@ -116,11 +116,6 @@ func BenchmarkOverhead(b *testing.B) {
 	if redline == "" {
 		b.Skip("needs real Kafka: set REDLINE_TEST_KAFKA=1")
 	}
-	// The binary under test has the race detector in it; this one must not.
-	fast := b.TempDir() + "/redline"
-	if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", fast, "redline").CombinedOutput(); err != nil {
-		b.Fatalf("%v: %s", err, out)
-	}
 	kafka, err := broker.Start(context.Background(), broker.Config{Kind: broker.Local})
 	if err != nil {
 		b.Fatal(err)

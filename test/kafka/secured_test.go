@@ -64,31 +64,63 @@ func passesRecords(t *testing.T, client *kgo.Client, topic string) {
 	}
 }
 
-func TestASecuredKafkaLetsInWhoShowsItsCredentials(t *testing.T) {
-	for name, secure := range map[string]broker.Secure{
-		"mTLS":                         {MTLS: true, ACL: true},
-		"TLS and SCRAM-SHA-512":        {TLS: true, SASL: security.ScramSHA512, ACL: true},
-		"TLS and PLAIN":                {TLS: true, SASL: security.Plain, ACL: true},
-		"plaintext with SCRAM-SHA-256": {SASL: security.ScramSHA256, ACL: true},
-		"TLS and OAUTHBEARER":          {TLS: true, SASL: security.OAuthBearer, ACL: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := start(t, broker.Config{Secure: secure})
-			admin, alice := settings(t, b, "admin"), settings(t, b, "alice")
-			passesRecords(t, connect(t, b, admin), "theirs")
+// promise is what has to hold of a secured Kafka.
+type promise struct {
+	name  string
+	holds func(*testing.T, *broker.Broker, broker.Secure)
+}
 
-			_, err := kadm.NewClient(connect(t, b, alice)).CreateTopic(bounded(t, 30*time.Second), 1, 1, nil, "hers")
-			if refused := errors.Is(err, kerr.TopicAuthorizationFailed); refused != secure.ACL {
-				t.Errorf("alice creates a topic: %v", err)
-			}
-			refusesStrangers(t, b, admin)
-			if secure.SASL == security.OAuthBearer {
-				expiredTokenIsSeen(t, b, admin)
-			}
-			if secure.MTLS || secure.SASL == security.OAuthBearer {
-				kafkasToolListsTopics(t, b)
+var (
+	letsIn    = promise{"who shows its credentials is let in", letsInWhoMay}
+	spelling  = promise{"every spelling reaches it", everySpellingReaches}
+	refusing  = promise{"what it refuses is said in a sentence", refusalsAreSaid}
+	renewing  = promise{"a run outlives its token", aRunOutlivesItsToken}
+	outOfDate = promise{"an expired certificate is named", anExpiredCertificateIsNamed}
+)
+
+// Each mechanism has a Kafka of its own, for all that has to hold of it.
+func TestASecuredKafka(t *testing.T) {
+	beside(t)
+	for _, m := range []struct {
+		name     string
+		secure   broker.Secure
+		promises []promise
+	}{
+		{"TLS and OAUTHBEARER", broker.Secure{TLS: true, SASL: security.OAuthBearer}, []promise{spelling, renewing}},
+		{"mTLS and ACL", broker.Secure{MTLS: true, ACL: true}, []promise{letsIn, spelling}},
+		{"TLS, SCRAM-SHA-512 and ACL", broker.Secure{TLS: true, SASL: security.ScramSHA512, ACL: true}, []promise{letsIn, spelling, refusing}},
+		{"TLS, PLAIN and ACL", broker.Secure{TLS: true, SASL: security.Plain, ACL: true}, []promise{letsIn}},
+		{"plaintext, SCRAM-SHA-256 and ACL", broker.Secure{SASL: security.ScramSHA256, ACL: true}, []promise{letsIn}},
+		{"TLS, OAUTHBEARER and ACL", broker.Secure{TLS: true, SASL: security.OAuthBearer, ACL: true}, []promise{letsIn}},
+		{"TLS", broker.Secure{TLS: true}, []promise{outOfDate}},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			b := start(t, broker.Config{Secure: m.secure})
+			for _, p := range m.promises {
+				t.Run(p.name, func(t *testing.T) { p.holds(t, b, m.secure) })
 			}
 		})
+	}
+}
+
+// letsInWhoMay wants those to be let in who show who they are, and to be let do what they
+// may.
+func letsInWhoMay(t *testing.T, b *broker.Broker, secure broker.Secure) {
+	t.Helper()
+	admin, alice := settings(t, b, "admin"), settings(t, b, "alice")
+	passesRecords(t, connect(t, b, admin), "theirs")
+
+	_, err := kadm.NewClient(connect(t, b, alice)).CreateTopic(bounded(t, 30*time.Second), 1, 1, nil, "hers")
+	if refused := errors.Is(err, kerr.TopicAuthorizationFailed); refused != secure.ACL {
+		t.Errorf("alice creates a topic: %v", err)
+	}
+	refusesStrangers(t, b, admin)
+	if secure.SASL == security.OAuthBearer {
+		expiredTokenIsSeen(t, b, admin)
+	}
+	if secure.MTLS || secure.SASL == security.OAuthBearer {
+		kafkasToolListsTopics(t, b)
 	}
 }
 
@@ -153,6 +185,7 @@ func kafkasToolListsTopics(t *testing.T, b *broker.Broker) {
 // TestASecuredClusterOutlivesANode has every kind of listener and of credential
 // between three nodes.
 func TestASecuredClusterOutlivesANode(t *testing.T) {
+	beside(t)
 	b := start(t, broker.Config{Nodes: 3, Secure: broker.Secure{MTLS: true, SASL: security.ScramSHA512, ACL: true}})
 	admin := settings(t, b, "admin")
 	client := connect(t, b, admin)
