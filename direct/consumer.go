@@ -31,9 +31,10 @@ type Consumer struct {
 	group    *membership // nil without one
 
 	ready     chan *response
-	attention chan struct{} // holds one mark when the keeper is needed
-	reader    reader        // of Next
-	throttled atomic.Int64  // ms
+	attention mark // the keeper is needed
+	reports   reports
+	reader    reader       // of Next
+	throttled atomic.Int64 // ms
 	end       context.CancelFunc
 	over      chan struct{} // closed once why is set
 	running   sync.WaitGroup
@@ -43,7 +44,6 @@ type Consumer struct {
 	assignments map[int32]*assignment
 	lanes       map[int32][]*lane // by broker
 	stale       bool              // the view of who leads is not to be trusted
-	errors      []error           // not reported yet
 	why         error             // what ended the consumer, or io.EOF or ErrClosed
 	// missing and refusedSince are since when the topic is unknown, and brokers do not take
 	// us; zero while neither is so.
@@ -60,10 +60,11 @@ func NewConsumer(ctx context.Context, cfg ConsumerConfig) (*Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	c := &Consumer{
-		cfg: cfg.withDefaults(cpus()), attention: make(chan struct{}, 1), ready: make(chan *response, 4*mostConnections),
+		cfg: cfg.withDefaults(cpus()), attention: newMark(), ready: make(chan *response, 4*mostConnections),
 		over: make(chan struct{}), assignments: map[int32]*assignment{}, lanes: map[int32][]*lane{}, stale: true,
 	}
 	c.handedOver.L = &c.mu
+	c.reports.keeper = c.attention
 	c.reader = c.newReader()
 	err := c.start(ctx)
 	if err != nil {
@@ -283,7 +284,7 @@ func (c *Consumer) unreadable(r *reader, err error) error {
 		a.handed = at
 		c.withdraw(a)
 		a.trouble(time.Now())
-		c.attend()
+		c.attention.set()
 	}
 	c.release(r)
 	return &BatchError{Topic: c.cfg.Topic, Partition: a.id, Offset: at, Err: err}
@@ -294,25 +295,6 @@ func (c *Consumer) fail(err error) {
 	if c.why == nil {
 		c.why = err
 		close(c.over)
-	}
-}
-
-// report is to be told to the user, by the keeper; c.mu is held.
-func (c *Consumer) report(err error) {
-	if len(c.errors) < mostReports {
-		c.errors = append(c.errors, err)
-	}
-	c.attend()
-}
-
-// mostReports bounds what waits to be told.
-const mostReports = 1000
-
-// attend calls the keeper.
-func (c *Consumer) attend() {
-	select {
-	case c.attention <- struct{}{}:
-	default:
 	}
 }
 
@@ -335,10 +317,10 @@ func (c *Consumer) Seek(offsets map[int32]int64) error {
 		}
 		if a.lane != nil {
 			a.lane.stop()
-			a.lane.poke()
+			a.lane.wake.set()
 		}
 	}
-	c.attend()
+	c.attention.set()
 	return nil
 }
 
@@ -356,7 +338,7 @@ func (c *Consumer) setPaused(partitions []int32, paused bool) {
 		if a := c.assignments[p]; a != nil {
 			a.paused = paused
 			if a.lane != nil {
-				a.lane.poke()
+				a.lane.wake.set()
 			}
 		}
 	}

@@ -31,7 +31,7 @@ type lane struct {
 	consumer *Consumer
 	broker   int32
 	address  string
-	wake     chan struct{} // holds one mark when there may be something to fetch
+	wake     mark // there may be something to fetch
 	free     chan *response
 	// Under Consumer.mu:
 	mine      []*assignment
@@ -54,7 +54,7 @@ type high struct {
 }
 
 func newLane(c *Consumer, broker int32, address string) *lane {
-	l := &lane{consumer: c, broker: broker, address: address, wake: make(chan struct{}, 1), free: make(chan *response, buffersEach)}
+	l := &lane{consumer: c, broker: broker, address: address, wake: newMark(), free: make(chan *response, buffersEach)}
 	for range buffersEach {
 		l.free <- &response{lane: l}
 	}
@@ -283,9 +283,9 @@ func (l *lane) end(ctx context.Context, err error) {
 		if final := c.final(err); final != nil {
 			c.fail(final)
 		}
-		c.report(err)
+		c.reports.add(err)
 	}
-	c.attend()
+	c.attention.set()
 }
 
 // stop ends a wait for records that are not wanted any more; c.mu is held.
@@ -294,13 +294,5 @@ func (l *lane) stop() {
 		l.interrupt = true
 		conn := l.conn
 		l.consumer.running.Go(func() { _ = conn.Close() }) // which TLS may take seconds for
-	}
-}
-
-// poke says that there may be something to fetch.
-func (l *lane) poke() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
 	}
 }

@@ -31,21 +31,11 @@ func (c *Consumer) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		c.tellAll()
+		c.reports.tell(c.cfg.OnError)
 		if wait := c.tend(ctx); wait >= 0 {
 			timer.Reset(wait)
 		}
-		c.tellAll()
-	}
-}
-
-func (c *Consumer) tellAll() {
-	c.mu.Lock()
-	all := c.errors
-	c.errors = nil
-	c.mu.Unlock()
-	for _, err := range all {
-		c.cfg.OnError(err)
+		c.reports.tell(c.cfg.OnError)
 	}
 }
 
@@ -140,7 +130,7 @@ func (c *Consumer) postpone(all []sought, err error) {
 		c.fail(final)
 		return
 	}
-	c.report(err)
+	c.reports.add(err)
 }
 
 // final is err where the consumer cannot go on from it; c.mu is held.
@@ -221,7 +211,7 @@ func (c *Consumer) findNamed(ctx context.Context, admin *kadm.Client, all []soug
 		end, both := ends.Lookup(c.cfg.Topic, s.id)
 		if !known || !both || start.Err != nil || end.Err != nil {
 			s.later = true
-			c.tell(fmt.Errorf("cannot list the offsets of topic %q partition %d: %w", c.cfg.Topic, s.id, errors.Join(start.Err, end.Err, errUnlisted)))
+			c.reports.add(fmt.Errorf("cannot list the offsets of topic %q partition %d: %w", c.cfg.Topic, s.id, errors.Join(start.Err, end.Err, errUnlisted)))
 			continue
 		}
 		c.settleOffset(s, start.Offset, end.Offset)
@@ -254,7 +244,7 @@ func (c *Consumer) settleOffset(s *sought, start, end int64) {
 		if c.cfg.Reset == ResetLatest || s.at > end {
 			to = end
 		}
-		c.report(&DataLoss{Topic: c.cfg.Topic, Partition: s.id, At: s.at, To: to})
+		c.reports.add(&DataLoss{Topic: c.cfg.Topic, Partition: s.id, At: s.at, To: to})
 	}
 	c.begin(s, to)
 }
@@ -316,7 +306,7 @@ func (c *Consumer) cut(s *sought, end int64) {
 		c.fail(fmt.Errorf("%w; the consumer is not to go elsewhere (ResetNone)", loss))
 		return
 	}
-	c.report(loss)
+	c.reports.add(loss)
 	c.begin(s, end)
 }
 
@@ -341,7 +331,7 @@ func (c *Consumer) place(ctx context.Context, v *view, all []sought) {
 		if led.broker < 0 {
 			c.stale = true
 			s.trouble(now)
-			c.report(fmt.Errorf("topic %q partition %d has no leader: %w", c.cfg.Topic, s.id, led.err))
+			c.reports.add(fmt.Errorf("topic %q partition %d has no leader: %w", c.cfg.Topic, s.id, led.err))
 			continue
 		}
 		s.leaderEpoch = led.epoch
@@ -349,7 +339,7 @@ func (c *Consumer) place(ctx context.Context, v *view, all []sought) {
 		l := c.laneFor(ctx, led.broker, v.brokers[led.broker])
 		s.lane = l
 		l.mine, l.changed = append(l.mine, s.assignment), true
-		l.poke()
+		l.wake.set()
 	}
 }
 
@@ -398,10 +388,10 @@ func (c *Consumer) unsettled(a *assignment, err error) {
 	default:
 		c.stale = true
 		a.trouble(time.Now())
-		c.report(fmt.Errorf("topic %q partition %d, offset %d: %w", c.cfg.Topic, a.id, a.next, err))
+		c.reports.add(fmt.Errorf("topic %q partition %d, offset %d: %w", c.cfg.Topic, a.id, a.next, err))
 		if final := c.final(err); final != nil {
 			c.fail(final)
 		}
 	}
-	c.attend()
+	c.attention.set()
 }

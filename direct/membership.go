@@ -72,7 +72,7 @@ func (m *membership) listen(ctx context.Context) {
 		if refusesMember(err) {
 			c.fail(err)
 		} else {
-			c.report(err)
+			c.reports.add(err)
 		}
 		c.mu.Unlock()
 		pause(ctx, firstBackOff)
@@ -110,7 +110,7 @@ func (m *membership) assigned(_ context.Context, offsets map[string]map[int32]kg
 		c.takeOn(p, at.EpochOffset())
 	}
 	c.mu.Unlock()
-	c.attend()
+	c.attention.set()
 	if c.cfg.OnAssigned != nil {
 		c.cfg.OnAssigned(slices.Sorted(maps.Keys(mine)))
 	}
@@ -153,7 +153,7 @@ func (m *membership) revoked(ctx context.Context, _ *kgo.Client, partitions map[
 		ctx, cancel := context.WithTimeout(ctx, commitWithin)
 		defer cancel()
 		if err := m.commit(ctx, mine); err != nil {
-			c.tell(fmt.Errorf("cannot commit before a rebalance, records will be delivered again: %w", err))
+			c.reports.add(fmt.Errorf("cannot commit before a rebalance, records will be delivered again: %w", err))
 		}
 	}
 	m.giveUp(mine)
@@ -221,7 +221,7 @@ func (m *membership) commitAgain(ctx context.Context) {
 		select {
 		case <-tick.C:
 			if err := m.commit(ctx, nil); err != nil && ctx.Err() == nil {
-				m.consumer.tell(err)
+				m.consumer.reports.add(err)
 			}
 		case <-ctx.Done():
 			return

@@ -42,7 +42,8 @@ type Producer struct {
 	stale      atomic.Bool  // the view of who leads is not to be trusted
 	viewed     int64        // when it was asked for last, ns; the keeper's
 
-	attention chan struct{} // holds one mark when the keeper is needed
+	attention mark // the keeper is needed
+	reports   reports
 	context   context.Context
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
@@ -52,8 +53,7 @@ type Producer struct {
 	mu      sync.Mutex
 	seeking []*producePartition // that need a lane
 	lanes   map[laneAddress]*producerLane
-	errors  []error // not reported yet
-	failed  error   // nothing can be sent any more, because of this
+	failed  error // nothing can be sent any more, because of this
 }
 
 // NewProducer connects. A dead broker, credentials that are refused, a topic that does not
@@ -68,8 +68,9 @@ func NewProducer(ctx context.Context, cfg ProducerConfig) (*Producer, error) {
 		return nil, fmt.Errorf("cannot produce: %w", err)
 	}
 	p := &Producer{
-		cfg: cfg, began: time.Now(), attention: make(chan struct{}, 1), closed: make(chan struct{}), lanes: map[laneAddress]*producerLane{},
+		cfg: cfg, began: time.Now(), attention: newMark(), closed: make(chan struct{}), lanes: map[laneAddress]*producerLane{},
 	}
+	p.reports.keeper = p.attention
 	var empty batch.Builder
 	empty.Begin(nil)
 	p.headSize = empty.Size()
@@ -126,7 +127,7 @@ func (p *Producer) urge() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, l := range p.lanes {
-		l.poke()
+		l.wake.set()
 	}
 }
 

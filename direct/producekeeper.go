@@ -29,11 +29,11 @@ func (p *Producer) keep(ctx context.Context) {
 		case <-timer.C:
 		case <-p.attention:
 		case <-ctx.Done():
-			p.tellErrors()
+			p.reports.tell(p.cfg.OnError)
 			return
 		}
 		wait := p.tend(ctx)
-		p.tellErrors()
+		p.reports.tell(p.cfg.OnError)
 		timer.Reset(wait)
 	}
 }
@@ -130,7 +130,7 @@ func (p *Producer) look(ctx context.Context) (*view, error) {
 	v, err := p.topology.refresh(ctx, had)
 	if err != nil {
 		p.suspect()
-		p.report(err)
+		p.reports.add(err)
 		return nil, err
 	}
 	p.viewed = p.now()
@@ -195,39 +195,11 @@ func (p *Producer) seek(t *producePartition) {
 	p.mu.Lock()
 	p.seeking = append(p.seeking, t)
 	p.mu.Unlock()
-	p.attend()
-}
-
-// attend calls the keeper.
-func (p *Producer) attend() {
-	select {
-	case p.attention <- struct{}{}:
-	default:
-	}
+	p.attention.set()
 }
 
 // suspect makes the keeper ask anew who leads what, before it finds the next lane.
 func (p *Producer) suspect() { p.stale.Store(true) }
-
-// report is to be told to the user, by the keeper.
-func (p *Producer) report(err error) {
-	p.mu.Lock()
-	if len(p.errors) < mostReports {
-		p.errors = append(p.errors, err)
-	}
-	p.mu.Unlock()
-	p.attend()
-}
-
-func (p *Producer) tellErrors() {
-	p.mu.Lock()
-	all := p.errors
-	p.errors = nil
-	p.mu.Unlock()
-	for _, err := range all {
-		p.cfg.OnError(err)
-	}
-}
 
 // succeed returns the identity after the one given, where that takes no question: another
 // partition has one already, or the next epoch will do.

@@ -32,7 +32,7 @@ var errQuietly = errors.New("another connection is taken")
 type producerLane struct {
 	producer *Producer
 	at       laneAddress
-	wake     chan struct{}        // holds one mark when there may be something to send
+	wake     mark                 // there may be something to send
 	free     chan *produceRequest // those that are not in flight
 	sent     chan *produceRequest
 	broken   chan struct{} // closed when nothing is read any more
@@ -61,7 +61,7 @@ type laneAddress struct {
 
 func newProducerLane(p *Producer, at laneAddress) *producerLane {
 	l := &producerLane{
-		producer: p, at: at, wake: make(chan struct{}, 1), broken: make(chan struct{}),
+		producer: p, at: at, wake: newMark(), broken: make(chan struct{}),
 		free: make(chan *produceRequest, p.cfg.InFlight), sent: make(chan *produceRequest, p.cfg.InFlight),
 	}
 	for range p.cfg.InFlight {
@@ -153,7 +153,7 @@ func (l *producerLane) end(ctx context.Context, err error) {
 	quiet := errors.Is(err, errQuietly)
 	err = fmt.Errorf("writing to topic %q at broker %d at %s: %w", p.cfg.Topic, l.at.broker, l.at.address, err)
 	if !quiet && ctx.Err() == nil {
-		p.report(err)
+		p.reports.add(err)
 		p.suspect()
 	}
 	for _, t := range p.all() {
@@ -171,7 +171,7 @@ func (l *producerLane) queue(t *producePartition) {
 	l.mu.Lock()
 	l.ready = append(l.ready, t)
 	l.mu.Unlock()
-	l.poke()
+	l.wake.set()
 }
 
 // await notes when a partition's open batch is to go; the partition's lock is held.
@@ -181,7 +181,7 @@ func (l *producerLane) await(t *producePartition, due int64) {
 	first := l.linger[0].of == t
 	l.mu.Unlock()
 	if first {
-		l.poke()
+		l.wake.set()
 	}
 }
 
@@ -191,14 +191,6 @@ func (l *producerLane) forget(t *producePartition) {
 	defer l.mu.Unlock()
 	l.ready = slices.DeleteFunc(l.ready, func(of *producePartition) bool { return of == t })
 	l.linger.remove(t)
-}
-
-// poke says that there may be something to send.
-func (l *producerLane) poke() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
 }
 
 // receive reads answers until the connection ends, or all are read and no more is sent.

@@ -353,7 +353,7 @@ func (t *producePartition) tell() {
 		err = t.window.cause
 	}
 	if err != nil {
-		t.producer.report(fmt.Errorf("topic %q partition %d: %w", t.producer.cfg.Topic, t.id, err))
+		t.producer.reports.add(fmt.Errorf("topic %q partition %d: %w", t.producer.cfg.Topic, t.id, err))
 	}
 }
 

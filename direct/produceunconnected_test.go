@@ -13,7 +13,7 @@ func unconnected(t testing.TB, cfg ProducerConfig) *Producer {
 	if err := cfg.check(); err != nil {
 		t.Fatal(err)
 	}
-	p := &Producer{cfg: cfg, began: time.Now(), attention: make(chan struct{}, 1), closed: make(chan struct{}), lanes: map[laneAddress]*producerLane{}, headSize: 61}
+	p := &Producer{cfg: cfg, began: time.Now(), attention: newMark(), reports: reports{keeper: newMark()}, closed: make(chan struct{}), lanes: map[laneAddress]*producerLane{}, headSize: 61}
 	p.memory.limit, p.memory.urge = cfg.MaxBuffered, func() {}
 	p.acks.tell, p.acks.give = cfg.OnAck, p.memory.give
 	p.identity.Store(&produceIdentity{1, 0})

@@ -101,7 +101,7 @@ func (c *Consumer) abandon(r *reader) {
 	if a := r.chunk.of; c.current(r) && !a.leaving {
 		a.rewind(a.handed)
 		if a.lane != nil {
-			a.lane.poke()
+			a.lane.wake.set()
 		}
 	}
 	c.release(r)
@@ -113,7 +113,7 @@ func (c *Consumer) handleChunk(ctx context.Context, r *reader, handle func(conte
 		var unreadable *BatchError
 		switch {
 		case errors.As(err, &unreadable):
-			c.tell(err)
+			c.reports.add(err)
 			return nil
 		case b == nil || err != nil:
 			return err
@@ -126,11 +126,4 @@ func (c *Consumer) handleChunk(ctx context.Context, r *reader, handle func(conte
 			return nil
 		}
 	}
-}
-
-// tell reports an error that a worker met.
-func (c *Consumer) tell(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.report(err)
 }
