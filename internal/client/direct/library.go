@@ -11,15 +11,11 @@
 package direct
 
 import (
-	"context"
-	"fmt"
-	"net"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"redline/internal/client"
-	"redline/internal/security"
 )
 
 // name is what the client is called.
@@ -46,22 +42,6 @@ func (library) Outcome(err error) client.Outcome { return client.OutcomeOf(err) 
 func (d *draft) kafka(o client.Options, watch *watch) []kgo.Opt {
 	opts := []kgo.Opt{kgo.SeedBrokers(o.Brokers...), kgo.DisableClientMetrics(), kgo.WithHooks(watch)}
 	opts = append(opts, o.Security.FranzOptions(dialTimeout)...)
-	opts = append(opts, kgo.Dialer(d.dialer(o.Security, o.Wire)))
+	opts = append(opts, kgo.Dialer(client.FranzDialer(o, dialTimeout, d.readBuffer, d.writeBuffer)))
 	return append(opts, d.opts...)
-}
-
-// dialer opens connections with the socket buffers asked for, whose bytes are counted
-// on the plain side of TLS.
-func (d *draft) dialer(how security.Security, wire *client.Wire) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, _, address string) (net.Conn, error) {
-		conn, err := how.Dial(ctx, address, dialTimeout)
-		if err != nil {
-			return nil, err
-		}
-		if err := client.SetBuffers(conn, d.readBuffer, d.writeBuffer); err != nil {
-			conn.Close()
-			return nil, fmt.Errorf("cannot set the socket buffers: %w", err)
-		}
-		return wire.Wrap(conn), nil
-	}
 }

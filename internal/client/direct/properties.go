@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -66,7 +65,7 @@ var properties = client.Table[draft]{Library: name, Rows: []property{
 	span("auto.commit.interval.ms", client.Grouping, 10, math.MaxInt32, func(d *draft) *time.Duration { return &d.consumer.CommitEvery }),
 	{Name: "group.instance.id", Side: client.Grouping, Want: "a name",
 		Set: func(d *draft, v string) bool { return v != "" && d.opt(kgo.InstanceID(v)) }, Show: asked("group.instance.id")},
-	{Name: "partition.assignment.strategy", Side: client.Grouping, Want: "range, roundrobin, sticky or cooperative-sticky, several with commas", Set: setBalancers, Show: showBalancers},
+	{Name: "partition.assignment.strategy", Side: client.Grouping, Want: client.WantBalancers, Set: setBalancers, Show: showBalancers},
 
 	// Producing.
 	row("produce.connections", client.Producing, "connections to each broker, or 0 for direct's choice,", 0, 64, func(d *draft) *int { return &d.producer.Connections }),
@@ -153,16 +152,7 @@ func asked(name string) func(*draft) (string, bool) {
 
 // option shows what franz-go says of one of its options; times in milliseconds.
 func option(opt any) func(*draft) (string, bool) {
-	return func(d *draft) (string, bool) {
-		switch v := d.kgo.OptValue(opt).(type) {
-		case nil:
-			return "", false
-		case time.Duration:
-			return client.InMillis(v), true
-		default:
-			return fmt.Sprint(v), true
-		}
-	}
+	return func(d *draft) (string, bool) { return client.FranzOption(d.kgo, opt) }
 }
 
 func setIsolation(d *draft, value string) bool {
@@ -177,39 +167,12 @@ func showIsolation(d *draft) (string, bool) {
 	return "read_uncommitted", true
 }
 
-// balancers are by librdkafka's name and by Java's class.
-var balancers = map[string]func() kgo.GroupBalancer{
-	"range":              kgo.RangeBalancer,
-	"roundrobin":         kgo.RoundRobinBalancer,
-	"sticky":             kgo.StickyBalancer,
-	"cooperative-sticky": kgo.CooperativeStickyBalancer,
-
-	"org.apache.kafka.clients.consumer.RangeAssignor":             kgo.RangeBalancer,
-	"org.apache.kafka.clients.consumer.RoundRobinAssignor":        kgo.RoundRobinBalancer,
-	"org.apache.kafka.clients.consumer.StickyAssignor":            kgo.StickyBalancer,
-	"org.apache.kafka.clients.consumer.CooperativeStickyAssignor": kgo.CooperativeStickyBalancer,
-}
-
 func setBalancers(d *draft, value string) bool {
-	var chosen []kgo.GroupBalancer
-	for name := range strings.SplitSeq(value, ",") {
-		balancer, known := balancers[strings.TrimSpace(name)]
-		if !known {
-			return false
-		}
-		chosen = append(chosen, balancer())
-	}
-	return d.opt(kgo.Balancers(chosen...))
+	opt, ok := client.FranzBalancers(value)
+	return ok && d.opt(opt)
 }
 
-func showBalancers(d *draft) (string, bool) {
-	chosen, ok := d.kgo.OptValue(kgo.Balancers).([]kgo.GroupBalancer)
-	names := make([]string, len(chosen))
-	for i, balancer := range chosen {
-		names[i] = balancer.ProtocolName()
-	}
-	return strings.Join(names, ","), ok
-}
+func showBalancers(d *draft) (string, bool) { return client.FranzBalancersOf(d.kgo) }
 
 // apply reads the user's properties into d.
 func (d *draft) apply(o client.Options) (err error) {

@@ -1,11 +1,9 @@
 package direct
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,26 +48,17 @@ func newWatch(o client.Options, tell func(error), needs []cluster.ACL) *watch {
 
 // OnBrokerConnect is told of each connection after its first exchange.
 func (w *watch) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
-	address := net.JoinHostPort(meta.Host, strconv.Itoa(int(meta.Port)))
-	if err == nil {
-		w.Hear()
-		w.Accepted(address)
-		return
+	why, lasts := w.Connected(meta, err)
+	if lasts {
+		w.end()
 	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
-		return
+	if why != nil {
+		w.tell(why)
 	}
-	w.Failed(err)
-	w.judge(address, address, err)
-	w.tell(fmt.Errorf("cannot connect to broker %s: %w", address, err))
 }
 
-// judge ends the client when the refusals of a broker last.
-func (w *watch) judge(broker, address string, err error) {
-	if w.Refused(broker, address, err) {
-		w.once.Do(func() { close(w.ended) })
-	}
-}
+// end ends the client, which brokers refuse for good.
+func (w *watch) end() { w.once.Do(func() { close(w.ended) }) }
 
 // met is told of what direct meets and goes on from.
 func (w *watch) met(err error) {
@@ -90,7 +79,9 @@ func (w *watch) blame(err error) {
 	}
 	w.refused = time.Now()
 	w.doubted.Store(true)
-	w.judge(ours, "", err)
+	if w.Refused(ours, "", err) {
+		w.end()
+	}
 }
 
 // worked says that a broker has done for us what it does for nobody it refuses.

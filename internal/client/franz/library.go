@@ -20,13 +20,11 @@ package franz
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"redline/internal/client"
-	"redline/internal/security"
 )
 
 // Library makes franz-go clients.
@@ -64,7 +62,7 @@ func (d *draft) connect(o client.Options, watch *watch, base context.Context, mi
 		kgo.WithHooks(watch),
 	}
 	opts = append(opts, o.Security.FranzOptions(dialTimeout)...)
-	opts = append(opts, kgo.Dialer(d.dialer(o.Security, o.Wire)))
+	opts = append(opts, kgo.Dialer(client.FranzDialer(o, dialTimeout, d.readBuffer, d.writeBuffer)))
 	if o.Wire != nil {
 		opts = append(opts, kgo.WithHooks(throttled{o.Wire}))
 	}
@@ -76,20 +74,4 @@ func (d *draft) connect(o client.Options, watch *watch, base context.Context, mi
 	}
 	d.kgo = cl
 	return cl, nil
-}
-
-// dialer opens connections with the socket buffers asked for, whose bytes are counted
-// on the plain side of TLS.
-func (d *draft) dialer(how security.Security, wire *client.Wire) func(context.Context, string, string) (net.Conn, error) {
-	return func(ctx context.Context, _, address string) (net.Conn, error) {
-		conn, err := how.Dial(ctx, address, dialTimeout)
-		if err != nil {
-			return nil, err
-		}
-		if err := client.SetBuffers(conn, d.readBuffer, d.writeBuffer); err != nil {
-			conn.Close()
-			return nil, fmt.Errorf("cannot set the socket buffers: %w", err)
-		}
-		return wire.Wrap(conn), nil
-	}
 }

@@ -1,10 +1,8 @@
 package franz
 
 import (
-	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -77,7 +75,7 @@ var properties = client.Table[draft]{Library: "franz", Rows: []property{
 	millis("auto.commit.interval.ms", client.Grouping, 100, math.MaxInt32, kgo.AutoCommitInterval),
 	{Name: "group.instance.id", Side: client.Grouping, Want: "a name",
 		Set: func(d *draft, v string) bool { return v != "" && d.opt(kgo.InstanceID(v)) }, Show: asked("group.instance.id")},
-	{Name: "partition.assignment.strategy", Side: client.Grouping, Want: "range, roundrobin, sticky or cooperative-sticky, several with commas", Set: setBalancers, Show: showBalancers},
+	{Name: "partition.assignment.strategy", Side: client.Grouping, Want: client.WantBalancers, Set: setBalancers, Show: showBalancers},
 
 	// Producing.
 	millis("linger.ms", client.Producing, 0, 60_000, kgo.ProducerLinger, "queue.buffering.max.ms"),
@@ -163,16 +161,7 @@ func asked(name string) func(*draft) (string, bool) {
 // option shows what the client says about one of its options; times in
 // milliseconds.
 func option(opt any) func(*draft) (string, bool) {
-	return func(d *draft) (string, bool) {
-		switch v := d.kgo.OptValue(opt).(type) {
-		case nil:
-			return "", false
-		case time.Duration:
-			return client.InMillis(v), true
-		default:
-			return fmt.Sprint(v), true
-		}
-	}
+	return func(d *draft) (string, bool) { return client.FranzOption(d.kgo, opt) }
 }
 
 // optionOff shows a property whose option switches it off.
@@ -200,39 +189,12 @@ func showIsolation(d *draft) (string, bool) {
 	return "read_uncommitted", true
 }
 
-// balancers are the strategies by librdkafka's name and by Java's class.
-var balancers = map[string]func() kgo.GroupBalancer{
-	"range":              kgo.RangeBalancer,
-	"roundrobin":         kgo.RoundRobinBalancer,
-	"sticky":             kgo.StickyBalancer,
-	"cooperative-sticky": kgo.CooperativeStickyBalancer,
-
-	"org.apache.kafka.clients.consumer.RangeAssignor":             kgo.RangeBalancer,
-	"org.apache.kafka.clients.consumer.RoundRobinAssignor":        kgo.RoundRobinBalancer,
-	"org.apache.kafka.clients.consumer.StickyAssignor":            kgo.StickyBalancer,
-	"org.apache.kafka.clients.consumer.CooperativeStickyAssignor": kgo.CooperativeStickyBalancer,
-}
-
 func setBalancers(d *draft, value string) bool {
-	var chosen []kgo.GroupBalancer
-	for name := range strings.SplitSeq(value, ",") {
-		balancer, ok := balancers[strings.TrimSpace(name)]
-		if !ok {
-			return false
-		}
-		chosen = append(chosen, balancer())
-	}
-	return d.opt(kgo.Balancers(chosen...))
+	opt, ok := client.FranzBalancers(value)
+	return ok && d.opt(opt)
 }
 
-func showBalancers(d *draft) (string, bool) {
-	chosen, ok := d.kgo.OptValue(kgo.Balancers).([]kgo.GroupBalancer)
-	names := make([]string, len(chosen))
-	for i, balancer := range chosen {
-		names[i] = balancer.ProtocolName()
-	}
-	return strings.Join(names, ","), ok
-}
+func showBalancers(d *draft) (string, bool) { return client.FranzBalancersOf(d.kgo) }
 
 func setAcks(d *draft, value string) bool {
 	acks, ok := map[string]int{"0": 0, "1": 1, "all": -1, "-1": -1}[value]

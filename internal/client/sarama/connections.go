@@ -48,13 +48,7 @@ func (c *connections) Dial(_, address string) (net.Conn, error) {
 	if c.life.Err() != nil {
 		return nil, errCut
 	}
-	plain, err := c.security.Dial(c.life, address, c.dialTimeout)
-	if err == nil {
-		if err = client.SetBuffers(plain, c.readBuffer, c.writeBuffer); err != nil {
-			plain.Close()
-			err = fmt.Errorf("cannot set the socket buffers: %w", err)
-		}
-	}
+	plain, err := client.Dial(c.life, c.security, address, c.dialTimeout, c.readBuffer, c.writeBuffer)
 	if err != nil {
 		c.broken(address, err)
 		return nil, err

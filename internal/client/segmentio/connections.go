@@ -61,14 +61,10 @@ func (c *connections) dial(ctx context.Context, _, address string) (net.Conn, er
 	within, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.base, cancel)()
-	raw, err := c.security.Dial(within, address, dialTimeout)
+	raw, err := client.Dial(within, c.security, address, dialTimeout, c.readBuffer, c.writeBuffer)
 	if err != nil {
 		c.watch.failed(address, err)
 		return nil, err
-	}
-	if err := client.SetBuffers(raw, c.readBuffer, c.writeBuffer); err != nil {
-		raw.Close()
-		return nil, fmt.Errorf("cannot set the socket buffers: %w", err)
 	}
 	return c.keep(&conn{Conn: c.wire.Wrap(raw), all: c, address: address})
 }
