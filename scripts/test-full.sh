@@ -41,7 +41,7 @@ export GORACE=atexit_sleep_ms=20
 # is measured, two packages at a time; test/kafka and the article have the machine alone.
 status=0
 REDLINE_TEST_PYTHON=1 go test -race -v -timeout 15m -skip 'TestEveryExampleRuns|TestKafkas' $(go list ./... | grep -v /test/) >"$log" 2>&1 || status=$?
-go test -v -timeout 10m -run AllocatesNothing ./internal/workload/ladder ./direct/... >>"$log" 2>&1 || status=$?
+go test -v -timeout 10m -run 'Allocates?Nothing' ./internal/workload/ladder ./direct/... >>"$log" 2>&1 || status=$?
 REDLINE_EXAMPLES=1 go test -v -timeout 10m -run TestEveryExampleRuns ./internal/cli >>"$log" 2>&1 || status=$?
 JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 REDLINE_TEST_KAFKA=1 REDLINE_TEST_BROWSER=1 go test -p 2 -v -count=1 -timeout 20m ./internal/client/java $(go list ./test/... | grep -v /test/kafka) >>"$log" 2>&1 || status=$?
 REDLINE_TEST_KAFKA=1 REDLINE_TEST_PYTHON=1 go test -v -parallel 4 -count=1 -timeout 20m ./test/kafka >>"$log" 2>&1 || status=$?

@@ -34,7 +34,7 @@ var order = [][]string{
 	{"redline/internal/journal"},
 	{"redline/internal/payload"},
 	{"redline/internal/audit"},
-	{"redline/internal/pace", "redline/internal/latency", "redline/internal/term", "redline/internal/spin", "redline/internal/schema", "redline/internal/secret", "redline/internal/security/securitytest", "redline/internal/nearest"},
+	{"redline/internal/pace", "redline/internal/latency", "redline/internal/term", "redline/internal/spin", "redline/internal/schema", "redline/internal/secret", "redline/internal/security/securitytest", "redline/internal/client/exec/exectest", "redline/internal/nearest"},
 	{"redline/result"},
 	{"redline/direct"},
 	{"redline/direct/batch", "redline/direct/wire"},

@@ -1,15 +1,14 @@
 package kafka_test
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"redline/internal/client/exec/exectest"
 )
 
 // The example in Python, on a library of PyPI, is a row beside franz as its
@@ -66,37 +65,11 @@ func told(t *testing.T, folder string, args ...string) string {
 	return c.out()
 }
 
-// python is that of an environment with what the example requires, in the cache folder
-// where the test of package exec keeps it too, until the requirements change.
+// python has what the example requires.
 func python(t *testing.T, requirements string) string {
 	t.Helper()
 	if redline == "" || os.Getenv("REDLINE_TEST_PYTHON") == "" && os.Getenv("CI") == "" {
 		t.Skip("needs Java, Python and packages of PyPI: run scripts/test-full.sh, or set REDLINE_TEST_KAFKA=1 and REDLINE_TEST_PYTHON=1")
 	}
-	content, err := os.ReadFile(requirements)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := sha256.Sum256(content)
-	folder := filepath.Join(cache, "redline", "python-"+hex.EncodeToString(version[:4]))
-	program, ready := filepath.Join(folder, "bin", "python"), filepath.Join(folder, "ready")
-	if _, err := os.Stat(ready); err == nil {
-		return program
-	}
-	for _, command := range [][]string{
-		{"python3", "-m", "venv", "--clear", folder},
-		{program, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements},
-	} {
-		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil { //nolint:gosec // ours
-			t.Fatalf("%v: %v: %s", command, err, out)
-		}
-	}
-	if err := os.WriteFile(ready, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return program
+	return exectest.Python(t, requirements, t.Fatalf)
 }

@@ -16,15 +16,7 @@ func TestConformance(t *testing.T) {
 
 // No spelling is given twice, and a value that is shown can be typed again.
 func TestEachPropertyTakesWhatItShows(t *testing.T) {
-	spelled := make(map[string]string)
-	for _, row := range properties.Rows {
-		for _, key := range append([]string{row.Name}, row.Aliases...) {
-			if other, twice := spelled[key]; twice {
-				t.Errorf("%q belongs to %q and %q", key, other, row.Name)
-			}
-			spelled[key] = row.Name
-		}
-	}
+	clienttest.SpelledOnce(t, properties)
 	for side, user := range map[client.Side]map[string]string{
 		client.Consuming:                   {"fetch.max.bytes": "1000000", "connections.per.broker": "3", "check.crcs": "false", "isolation.level": "read_committed", "fetch.max.wait.ms": "20"},
 		client.Consuming | client.Grouping: {"session.timeout.ms": "20000", "auto.commit.interval.ms": "500", "partition.assignment.strategy": "range,sticky", "enable.auto.commit": "false"},

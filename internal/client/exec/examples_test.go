@@ -2,9 +2,7 @@ package exec
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +14,7 @@ import (
 
 	"redline/internal/broker"
 	"redline/internal/client"
+	"redline/internal/client/exec/exectest"
 )
 
 // examples is where the examples of docs/exec-client.md are.
@@ -38,8 +37,7 @@ func TestTheExampleInPython(t *testing.T) {
 	testExample(t, words(python(t), filepath.Join(examples, "python", "client.py")))
 }
 
-// python is that of an environment with what the example requires. It is kept in the
-// cache folder until the requirements change.
+// python has what the example requires.
 func python(t *testing.T) string {
 	t.Helper()
 	// Where the test has to run, what is missing fails it.
@@ -47,33 +45,7 @@ func python(t *testing.T) string {
 	if os.Getenv("REDLINE_FULL") != "" || os.Getenv("CI") != "" {
 		lacks = t.Fatalf
 	}
-	requirements := filepath.Join(examples, "python", "requirements.txt")
-	content, err := os.ReadFile(requirements)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	version := sha256.Sum256(content)
-	folder := filepath.Join(cache, "redline", "python-"+hex.EncodeToString(version[:4]))
-	program, ready := filepath.Join(folder, "bin", "python"), filepath.Join(folder, "ready")
-	if _, err := os.Stat(ready); err == nil {
-		return program
-	}
-	for _, command := range [][]string{
-		{"python3", "-m", "venv", "--clear", folder},
-		{program, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements},
-	} {
-		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil { //nolint:gosec // ours
-			lacks("%v: %v: %s", command, err, out)
-		}
-	}
-	if err := os.WriteFile(ready, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return program
+	return exectest.Python(t, filepath.Join(examples, "python", "requirements.txt"), lacks)
 }
 
 // testExample has a program produce, read once and read again and again, and holds what

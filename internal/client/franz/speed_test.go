@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"redline/internal/client"
+	"redline/internal/client/clienttest"
 )
 
 // synthetic is a broker that answers fetches with ready batches and throws away
@@ -215,15 +216,7 @@ func TestProducingAllocatesNothingPerRecord(t *testing.T) {
 // Each row of the table must be usable: its default, as shown, is a value that
 // it takes, and no spelling is given twice.
 func TestEachPropertyTakesWhatItShows(t *testing.T) {
-	spelled := make(map[string]string)
-	for _, row := range properties.Rows {
-		for _, key := range append([]string{row.Name}, row.Aliases...) {
-			if other, twice := spelled[key]; twice {
-				t.Errorf("%q belongs to %q and %q", key, other, row.Name)
-			}
-			spelled[key] = row.Name
-		}
-	}
+	clienttest.SpelledOnce(t, properties)
 	address := []string{"127.0.0.1:1"}
 	c, err := Library.Consumer(client.ConsumeOptions{Options: client.Options{Brokers: address, Profile: client.Defaults}, Topic: "topic", Group: "group"})
 	if err != nil {

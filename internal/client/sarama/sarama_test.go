@@ -31,15 +31,7 @@ func TestConformance(t *testing.T) {
 // Each row of the table must be usable: its default, as shown, is a value that
 // it takes, and no spelling is given twice.
 func TestEachPropertyTakesWhatItShows(t *testing.T) {
-	spelled := make(map[string]string)
-	for _, row := range properties.Rows {
-		for _, key := range append([]string{row.Name}, row.Aliases...) {
-			if other, twice := spelled[key]; twice {
-				t.Errorf("%q belongs to %q and %q", key, other, row.Name)
-			}
-			spelled[key] = row.Name
-		}
-	}
+	clienttest.SpelledOnce(t, properties)
 	for _, kind := range []client.Side{client.Consuming, client.Consuming | client.Grouping, client.Producing} {
 		for _, tuned := range [][]client.Preset{nil, map[bool][]client.Preset{true: produceTuned, false: consumeTuned}[kind == client.Producing]} {
 			d := newDraft(kind)

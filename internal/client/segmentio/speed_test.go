@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"redline/internal/client"
+	"redline/internal/client/clienttest"
 )
 
 // synthetic is a broker that answers fetches with ready batches and throws away
@@ -290,15 +291,7 @@ func BenchmarkProduceAgainstBareLoop(b *testing.B) {
 // Each row of the table must be usable: its default, as shown, is a value that
 // it takes, and no spelling is given twice.
 func TestEachPropertyTakesWhatItShows(t *testing.T) {
-	spelled := make(map[string]string)
-	for _, row := range properties.Rows {
-		for _, key := range append([]string{row.Name}, row.Aliases...) {
-			if other, twice := spelled[key]; twice {
-				t.Errorf("%q belongs to %q and %q", key, other, row.Name)
-			}
-			spelled[key] = row.Name
-		}
-	}
+	clienttest.SpelledOnce(t, properties)
 	for _, kind := range []client.Side{client.Consuming, client.Consuming | client.Grouping, client.Producing} {
 		settings := newDraft(kind).settings()
 		d := newDraft(kind)
