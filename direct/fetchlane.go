@@ -25,8 +25,9 @@ const (
 )
 
 // lane is one connection to one broker over which some partitions are fetched, and the
-// goroutine that does so: it writes the next fetch as soon as an answer is there, before
-// a record of it is looked at. It ends with its connection.
+// goroutine that does so: it writes the next fetch before the last one's answer is there,
+// of other partitions, or else before a record of it is looked at. It ends with its
+// connection.
 type lane struct {
 	consumer *Consumer
 	broker   int32
@@ -43,7 +44,7 @@ type lane struct {
 	plan    fetchPlan
 	scanner scanner
 	request kmsg.FetchRequest
-	asked   int32 // correlation of the last request
+	asked   int32 // number of the last fetch
 	highs   []high
 }
 
@@ -66,7 +67,10 @@ func newLane(c *Consumer, broker int32, address string) *lane {
 func (l *lane) run(ctx context.Context) {
 	err := l.connect(ctx)
 	for err == nil && ctx.Err() == nil {
-		if l.compose() {
+		if err = l.send(ctx); err != nil {
+			break
+		}
+		if len(l.plan.flights) > 0 {
 			err = l.turn(ctx)
 			continue
 		}
@@ -110,6 +114,7 @@ func (l *lane) prepare(version int16, v *view) {
 	cfg := &l.consumer.cfg
 	l.scanner = scanner{version: version, topic: cfg.Topic, topicID: v.topicID, committed: cfg.ReadCommitted}
 	l.plan.noSessions = version < fetchHasCode
+	l.plan.most, l.plan.least = int64(cfg.FetchMaxBytes), int64(cfg.FetchMinBytes)
 	r := kmsg.NewFetchRequest()
 	r.Version, r.MinBytes, r.MaxBytes = version, int32(cfg.FetchMinBytes), int32(cfg.FetchMaxBytes)
 	if cfg.ReadCommitted {
@@ -123,48 +128,64 @@ func (l *lane) prepare(version int16, v *view) {
 	l.request = r
 }
 
-// compose plans the next fetch. It returns false where there is nothing to ask for.
-func (l *lane) compose() bool {
+// send sends fetches until as many are under way as there may be.
+func (l *lane) send(ctx context.Context) error {
+	for {
+		if at := l.conn.Expires(); !at.IsZero() && time.Now().After(at) {
+			if len(l.plan.flights) > 0 {
+				return nil // first what is under way
+			}
+			if err := l.conn.Reauthenticate(ctx); err != nil {
+				return err
+			}
+		}
+		f := l.compose()
+		if f == nil {
+			return nil
+		}
+		var err error
+		if f.sent, err = l.conn.Send(&l.request); err != nil {
+			return err
+		}
+	}
+}
+
+// compose plans the next fetch. It is nil where there is nothing to ask for.
+func (l *lane) compose() *flight {
 	c := l.consumer
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if l.changed {
+		if len(l.plan.flights) > 0 {
+			return nil // whose answers speak of what was
+		}
 		l.plan.adopt(l.mine)
 		l.changed = false
 	}
-	l.interrupt = false
-	if !l.plan.next(time.Now(), c.cfg.FetchMaxWait) {
-		return false
-	}
-	partitionBytes := c.cfg.PartitionMaxBytes
+	l.plan.partitionMost = int64(c.cfg.PartitionMaxBytes)
 	if len(l.mine) == 1 {
-		partitionBytes = max(partitionBytes, c.cfg.FetchMaxBytes)
+		l.plan.partitionMost = int64(max(c.cfg.PartitionMaxBytes, c.cfg.FetchMaxBytes))
 	}
-	// The connection counts its requests, one after the other.
+	f := l.plan.next(time.Now(), c.cfg.FetchMaxWait)
+	if f == nil {
+		return nil
+	}
 	l.asked++
-	l.plan.write(&l.request, l.asked, partitionBytes)
-	l.waiting = l.plan.wait > 0
-	return true
+	f.correlation = l.asked
+	l.plan.write(&l.request, f)
+	l.interrupt, l.waiting = false, f.held
+	return f
 }
 
-// turn fetches once.
+// turn takes the answer to the oldest fetch under way.
 func (l *lane) turn(ctx context.Context) error {
-	if at := l.conn.Expires(); !at.IsZero() && time.Now().After(at) {
-		if err := l.conn.Reauthenticate(ctx); err != nil {
-			return err
-		}
-	}
-	sent, err := l.conn.Send(&l.request)
-	if err != nil {
-		return err
-	}
 	var r *response
 	select {
 	case r = <-l.free:
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := l.receive(sent, r); err != nil {
+	if err := l.receive(l.plan.flights[0], r); err != nil {
 		l.free <- r
 		return err
 	}
@@ -181,30 +202,30 @@ func (l *lane) turn(ctx context.Context) error {
 }
 
 // receive reads the answer and moves the partitions on.
-func (l *lane) receive(sent int32, r *response) error {
+func (l *lane) receive(f *flight, r *response) error {
 	cfg := &l.consumer.cfg
 	if r.buf == nil {
 		r.buf = make([]byte, cfg.FetchMaxBytes+cfg.FetchMaxBytes/64+64<<10)
 	}
-	l.conn.SetReceiveTimeout(l.plan.wait + silentFor)
+	l.conn.SetReceiveTimeout(f.wait + silentFor)
 	body, buf, correlation, err := l.conn.Receive(r.buf, cfg.FetchMaxBytes+responseBeyond, fetchKey, l.scanner.version >= fetchIsFlexible)
 	r.buf = buf
 	if err != nil {
 		return err
 	}
-	if correlation != sent {
-		return fmt.Errorf("the answer to request %d came, where %d was asked", correlation, sent)
+	if correlation != f.sent {
+		return fmt.Errorf("the answer to request %d came, where %d was asked", correlation, f.sent)
 	}
 	l.highs = l.highs[:0]
-	h, err := l.scanner.scan(body, l.asked, &l.plan, r, func(s *slot, at int64) { l.highs = append(l.highs, high{s, at}) })
+	h, err := l.scanner.scan(body, f, &l.plan, r, func(s *slot, at int64) { l.highs = append(l.highs, high{s, at}) })
 	if err != nil {
 		return err
 	}
-	return l.absorb(h, r)
+	return l.absorb(h, f, r)
 }
 
 // absorb moves the partitions on by what was answered.
-func (l *lane) absorb(h head, r *response) error {
+func (l *lane) absorb(h head, f *flight, r *response) error {
 	c := l.consumer
 	if h.throttleMillis > 0 {
 		c.throttled.Add(int64(h.throttleMillis))
@@ -212,11 +233,12 @@ func (l *lane) absorb(h head, r *response) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l.waiting = false
+	l.plan.land()
 	if h.err != nil {
 		return l.refused(h.err)
 	}
 	c.refusedSince = time.Time{}
-	if l.plan.inSession {
+	if f.inSession {
 		l.plan.answered(h.session)
 	}
 	for _, at := range l.highs {
@@ -224,13 +246,16 @@ func (l *lane) absorb(h head, r *response) error {
 			s.a.high = at.at
 		}
 	}
+	bytes, records := int64(0), int64(0)
 	for i := range r.chunks {
 		k := &r.chunks[i]
+		bytes, records = bytes+int64(len(k.bytes)), records+k.next-k.from
 		if a := k.of; a.generation == k.generation {
 			a.next, a.lastEpoch, a.tries = k.next, k.lastEpoch, 0
 		}
 	}
-	if n := len(r.chunks); n > 0 && !l.plan.inSession {
+	l.plan.brought(bytes, records)
+	if n := len(r.chunks); n > 0 && !f.inSession {
 		l.plan.turned(r.chunks[n-1].slot)
 	}
 	l.settle(r.troubles)

@@ -7,12 +7,18 @@ import (
 )
 
 const (
-	// namedAtOnce is how many partitions with a backlog a fetch names: each one named costs
-	// the broker 2 to 6 µs, and a response holds what a few of them have.
+	// namedAtOnce is how many partitions with a backlog a fetch names at most: each one
+	// named costs the broker 2 to 6 µs, and a response holds what a few of them have.
 	namedAtOnce = 16
 	// tailEvery is how often the others, that have been read to their end, are looked at
 	// while some have a backlog.
 	tailEvery = 10 * time.Millisecond
+	// flightsAtOnce is how many fetches are under way, each of other partitions: the broker
+	// takes up the second as soon as it has sent its answer to the first.
+	flightsAtOnce = 2
+	// dividedFrom is the backlog, in bytes, from which on it is fetched by turns: less goes
+	// into one answer.
+	dividedFrom = 1 << 20
 )
 
 // slot is one partition of a lane. It is the lane's own.
@@ -22,15 +28,32 @@ type slot struct {
 	// from and generation are what the fetch under way asked for.
 	from       int64
 	generation uint32
-	// asked and answered are the last requests that named it, and whose answer did.
+	// asked and answered are the last requests that named it, and whose answer did; flying
+	// says that a fetch which named it is under way.
 	asked, answered int32
+	flying          bool
 	// session is the offset that the broker's session has of it, -1 for none.
 	session int64
 }
 
-// fetchPlan decides which partitions a fetch names. A few are all named, each time. Of
-// many, those with a backlog take turns; when there is none, all are asked for in a
-// session (KIP-227), in which only what changed since the last fetch is named.
+// flight is a fetch that is under way.
+type flight struct {
+	correlation int32
+	named       []*slot
+	// inSession: what is not named is asked for, too.
+	inSession bool
+	// wait is how long the broker may hold its answer back while it has less than the least
+	// that was asked for, held that this is to be expected.
+	wait time.Duration
+	held bool
+	sent int32 // correlation on the connection
+}
+
+// fetchPlan decides which partitions a fetch names. Those with a backlog take turns, as
+// many of them in a fetch as can be expected to fill an answer, and half of them at most:
+// so the next fetch can be sent before this one's answer is there. When there is no
+// backlog, all are asked for in one: named where they are few, else in a session (KIP-227),
+// in which only what changed since the last fetch is named.
 type fetchPlan struct {
 	slots []*slot
 	byID  map[int32]*slot
@@ -42,11 +65,16 @@ type fetchPlan struct {
 	// noSessions: the broker keeps none.
 	noSessions bool
 	lookedAt   time.Time // at the tails
+	// most and partitionMost are how many bytes an answer may hold, and of one partition;
+	// with less than least the broker waits.
+	most, partitionMost, least int64
+	// recordBytes is what a record takes on the wire, as of the last answers; 0 before them.
+	recordBytes float64
+	// barren counts answers in a row that brought nothing.
+	barren int
 
-	// What the last plan came to.
-	named     []*slot
-	inSession bool
-	wait      time.Duration
+	flights []*flight // under way, oldest first
+	landed  []*flight // to be used again
 }
 
 // adopt makes the slots those of the assignments given.
@@ -74,54 +102,141 @@ func (p *fetchPlan) adopt(mine []*assignment) {
 	p.turn = 0
 }
 
-// next plans a fetch. It returns false where there is nothing to ask for.
-func (p *fetchPlan) next(now time.Time, longest time.Duration) bool {
-	p.named, p.inSession, p.wait = p.named[:0], false, longest
-	wanted, behind := 0, 0
-	for _, s := range p.slots {
-		if s.a.wanted() {
-			wanted++
-			if s.a.behind() {
-				behind++
-			}
+// next plans a fetch. It is nil where there is nothing to ask for now.
+func (p *fetchPlan) next(now time.Time, longest time.Duration) *flight {
+	wanted, behind, backlog := p.survey()
+	if wanted == 0 || len(p.flights) == flightsAtOnce || p.alone() {
+		return nil
+	}
+	look := behind == 0 || wanted > behind && now.Sub(p.lookedAt) >= tailEvery
+	sessions := look && len(p.slots) > namedAtOnce && !p.noSessions
+	if len(p.flights) > 0 && (behind == 0 || sessions) {
+		return nil // which is for all of them: when those under way are back
+	}
+	f, expected := p.flight(), int64(0)
+	if sessions {
+		p.nameChanged(f)
+	} else {
+		expected = p.nameBacklog(f, backlog)
+		behind -= len(f.named)
+		if look {
+			p.nameOthers(f)
 		}
 	}
-	switch {
-	case wanted == 0:
-		return false
-	case len(p.slots) <= namedAtOnce:
-		p.name(len(p.slots), false)
-	case behind > 0 && now.Sub(p.lookedAt) < tailEvery:
-		p.name(namedAtOnce, true)
-		p.wait = 0
-	default:
+	if len(f.named) == 0 && !f.inSession {
+		p.landed = append(p.landed, f)
+		return nil
+	}
+	if look {
 		p.lookedAt = now
-		if behind > 0 {
-			p.wait = 0
-		}
-		if p.noSessions {
-			p.name(len(p.slots), false)
-		} else {
-			p.nameChanged()
-		}
 	}
-	return true
+	if behind == 0 {
+		f.wait, f.held = longest, expected < max(1, p.least)
+	}
+	p.flights = append(p.flights, f)
+	return f
 }
 
-// name names up to so many that are wanted, in turn.
-func (p *fetchPlan) name(most int, backlogOnly bool) {
-	for i := 0; i < len(p.slots) && len(p.named) < most; i++ {
-		s := p.slots[(p.turn+i)%len(p.slots)]
-		if s.a.wanted() && (!backlogOnly || s.a.behind()) {
-			p.ask(s)
-			p.named = append(p.named, s)
+// survey counts what can be asked for, what of it has a backlog, and how many bytes that
+// is. Where answers bring nothing in spite of it, the broker is left to say when there is
+// something.
+func (p *fetchPlan) survey() (wanted, behind int, backlog int64) {
+	for _, s := range p.slots {
+		if !s.a.wanted() {
+			continue
+		}
+		wanted++
+		if p.behind(s) {
+			behind++
+			backlog += p.expected(s)
 		}
 	}
+	return wanted, behind, backlog
+}
+
+func (p *fetchPlan) behind(s *slot) bool {
+	return s.a.behind() && p.barren <= flightsAtOnce+len(p.slots)/namedAtOnce
+}
+
+// alone says whether a fetch is under way that has none beside it.
+func (p *fetchPlan) alone() bool {
+	return len(p.flights) > 0 && (p.flights[0].held || p.flights[0].inSession)
+}
+
+// flight is one to be filled in.
+func (p *fetchPlan) flight() *flight {
+	if n := len(p.landed); n > 0 {
+		f := p.landed[n-1]
+		p.landed = p.landed[:n-1]
+		*f = flight{named: f.named[:0]}
+		return f
+	}
+	return &flight{}
+}
+
+// land takes the oldest flight in: its partitions may be named again.
+func (p *fetchPlan) land() {
+	f := p.flights[0]
+	for _, s := range f.named {
+		s.flying = false
+	}
+	p.flights = append(p.flights[:0], p.flights[1:]...)
+	p.landed = append(p.landed, f)
+}
+
+// brought learns from an answer: how large records are, and whether there were any.
+func (p *fetchPlan) brought(bytes, records int64) {
+	if records == 0 {
+		p.barren++
+		return
+	}
+	p.barren, p.recordBytes = 0, float64(bytes)/float64(records)
+}
+
+// expected is how many bytes an answer may be expected to have of a partition; 0 where
+// nothing is known of it.
+func (p *fetchPlan) expected(s *slot) int64 {
+	if s.a.high < 0 {
+		return 0
+	}
+	return int64(min(float64(p.partitionMost), float64(s.a.high-s.a.next)*p.recordBytes))
+}
+
+// nameBacklog names those with a backlog, in turn, until they fill an answer or are half
+// of it, and says how many bytes may be expected of them.
+func (p *fetchPlan) nameBacklog(f *flight, backlog int64) (expected int64) {
+	budget := p.most
+	if backlog >= dividedFrom {
+		budget = min(p.most, backlog/2)
+	}
+	for i := 0; i < len(p.slots) && len(f.named) < namedAtOnce && expected < budget; i++ {
+		s := p.slots[(p.turn+i)%len(p.slots)]
+		if s.a.wanted() && p.behind(s) && !s.flying {
+			expected += p.expected(s)
+			p.name(f, s)
+		}
+	}
+	return expected
+}
+
+// nameOthers names those without a backlog.
+func (p *fetchPlan) nameOthers(f *flight) {
+	for _, s := range p.slots {
+		if s.a.wanted() && !p.behind(s) && !s.flying {
+			p.name(f, s)
+		}
+	}
+}
+
+func (p *fetchPlan) name(f *flight, s *slot) {
+	p.ask(s)
+	s.flying = true
+	f.named = append(f.named, s)
 }
 
 // nameChanged names what the session does not have, or not at its offset.
-func (p *fetchPlan) nameChanged() {
-	p.inSession = true
+func (p *fetchPlan) nameChanged(f *flight) {
+	f.inSession = true
 	if p.sessionEpoch == 0 {
 		p.closeSession()
 	}
@@ -131,7 +246,7 @@ func (p *fetchPlan) nameChanged() {
 			p.ask(s)
 			if s.session != s.from {
 				s.session = s.from
-				p.named = append(p.named, s)
+				f.named = append(f.named, s)
 			}
 		case s.session >= 0:
 			s.session = -1
@@ -168,33 +283,33 @@ func (p *fetchPlan) answered(sessionID int32) {
 // turned makes the next fetch begin behind a slot that had its turn.
 func (p *fetchPlan) turned(s *slot) { p.turn = (s.index + 1) % len(p.slots) }
 
-// expects says whether an answer may speak of a partition.
-func (p *fetchPlan) expects(s *slot, correlation int32) bool {
-	if s.answered == correlation {
+// expects says whether the answer to a fetch may speak of a partition.
+func (f *flight) expects(s *slot) bool {
+	if s.answered == f.correlation {
 		return false
 	}
-	return s.asked == correlation || p.inSession && s.session >= 0
+	return s.asked == f.correlation || f.inSession && s.session >= 0
 }
 
-// write puts the plan into a request, which has one topic.
-func (p *fetchPlan) write(r *kmsg.FetchRequest, correlation int32, partitionBytes int) {
+// write puts a flight into a request, which has one topic.
+func (p *fetchPlan) write(r *kmsg.FetchRequest, f *flight) {
 	topic := &r.Topics[0]
 	topic.Partitions = topic.Partitions[:0]
-	r.MaxWaitMillis = int32(p.wait.Milliseconds())
+	r.MaxWaitMillis = int32(f.wait.Milliseconds())
 	r.SessionID, r.SessionEpoch = 0, -1
 	forgotten := &r.ForgottenTopics[:1][0]
 	r.ForgottenTopics, forgotten.Partitions = r.ForgottenTopics[:0], forgotten.Partitions[:0]
-	if p.inSession {
+	if f.inSession {
 		r.SessionID, r.SessionEpoch = p.sessionID, p.sessionEpoch
 		if len(p.forget) > 0 && p.sessionEpoch > 0 {
 			forgotten.Partitions = append(forgotten.Partitions, p.forget...)
 			r.ForgottenTopics = r.ForgottenTopics[:1]
 		}
 	}
-	for _, s := range p.named {
-		s.asked = correlation
+	for _, s := range f.named {
+		s.asked = f.correlation
 		named := kmsg.NewFetchRequestTopicPartition()
-		named.Partition, named.FetchOffset, named.PartitionMaxBytes = s.a.id, s.from, int32(partitionBytes)
+		named.Partition, named.FetchOffset, named.PartitionMaxBytes = s.a.id, s.from, int32(p.partitionMost)
 		named.CurrentLeaderEpoch = s.a.leaderEpoch
 		topic.Partitions = append(topic.Partitions, named)
 	}

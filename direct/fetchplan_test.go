@@ -11,7 +11,8 @@ import (
 // records as are said, and returns how many fetches it took until all are read. It fails
 // where a partition is read twice, or never.
 func readThrough(t *rapid.T, backlog []int64, fits int, sessions bool) (fetches int, p *fetchPlan) {
-	p = &fetchPlan{noSessions: !sessions}
+	// A record has a byte, so that as many fit as bytes do.
+	p = &fetchPlan{noSessions: !sessions, most: int64(fits), partitionMost: int64(fits), least: 1}
 	var mine []*assignment
 	for id := range backlog {
 		mine = append(mine, newAssignment(int32(id), 0, forever))
@@ -19,7 +20,7 @@ func readThrough(t *rapid.T, backlog []int64, fits int, sessions bool) (fetches 
 	p.adopt(mine)
 	now := time.Unix(0, 0)
 	known := map[int32]int64{} // what the broker's session has
-	session := int32(0)
+	session, asks := int32(0), int32(0)
 	unread := func() bool {
 		for i, a := range mine {
 			if a.next < backlog[i] {
@@ -33,15 +34,25 @@ func readThrough(t *rapid.T, backlog []int64, fits int, sessions bool) (fetches 
 			t.Fatalf("no end: %v", p.turn)
 		}
 		now = now.Add(time.Millisecond)
-		if !p.next(now, time.Second) {
+		for f := p.next(now, time.Second); f != nil; f = p.next(now, time.Second) {
+			asks++
+			f.correlation = asks
+			for _, s := range f.named {
+				s.asked = asks
+			}
+		}
+		if len(p.flights) == 0 {
 			t.Fatal("nothing to ask for, with records left")
 		}
+		f := p.flights[0]
 		asked := map[int32]int64{}
-		for _, s := range p.named {
-			s.asked = int32(fetches)
+		for _, s := range f.named {
 			asked[s.a.id] = s.from
 		}
-		if p.inSession {
+		if f.inSession {
+			if len(p.flights) > 1 {
+				t.Fatal("a fetch of a session has another one beside it")
+			}
 			if p.sessionEpoch == 0 {
 				clear(known)
 				session++
@@ -53,31 +64,35 @@ func readThrough(t *rapid.T, backlog []int64, fits int, sessions bool) (fetches 
 				known[id] = at
 			}
 			asked = known
-		} else if len(p.named) > namedAtOnce && !p.noSessions {
-			t.Fatalf("%d partitions were named", len(p.named))
 		}
-		left := fits
+		left, brought := fits, int64(0)
 		var last *slot
 		for _, s := range p.slots {
 			at, is := asked[s.a.id]
-			if !is || left == 0 {
+			if !is {
 				continue
 			}
-			if !p.expects(s, int32(fetches)) {
+			if !f.expects(s) {
 				t.Fatalf("partition %d is not expected", s.a.id)
 			}
-			s.answered = int32(fetches)
+			s.answered = f.correlation
 			s.a.high = backlog[s.a.id]
 			if at != s.a.next {
 				t.Fatalf("partition %d would be read from %d, not %d", s.a.id, at, s.a.next)
 			}
-			if at < backlog[s.a.id] {
+			for left > 0 && s.a.next < backlog[s.a.id] {
 				s.a.next++
 				left--
+				brought++
 				last = s
 			}
 		}
-		if p.inSession {
+		if f.wait > 0 && brought == 0 && unread() {
+			t.Fatalf("the broker was left to wait while %v have a backlog", backlog)
+		}
+		p.land()
+		p.brought(brought, brought)
+		if f.inSession {
 			p.answered(session)
 		} else if last != nil {
 			p.turned(last)
@@ -114,9 +129,11 @@ func TestATailIsNamedOnce(t *testing.T) {
 	now := time.Unix(1000, 0)
 	plan := func(wantNamed, wantForgotten int) {
 		t.Helper()
-		if !p.next(now, time.Second) || !p.inSession || p.wait != time.Second || len(p.named) != wantNamed || len(p.forget) != wantForgotten {
-			t.Errorf("session %v, wait %v, %d named, %d forgotten", p.inSession, p.wait, len(p.named), len(p.forget))
+		f := p.next(now, time.Second)
+		if f == nil || !f.inSession || f.wait != time.Second || len(f.named) != wantNamed || len(p.forget) != wantForgotten {
+			t.Errorf("%+v, %d forgotten", f, len(p.forget))
 		}
+		p.land()
 		p.answered(77)
 	}
 	plan(100, 0)
@@ -133,8 +150,8 @@ func TestATailIsNamedOnce(t *testing.T) {
 		t.Errorf("session %d, epoch %d", p.sessionID, p.sessionEpoch)
 	}
 	p.answered(0) // the broker keeps none
-	if !p.next(now, time.Second) || p.inSession || len(p.named) != 90 {
-		t.Errorf("without a session: %d named", len(p.named))
+	if f := p.next(now, time.Second); f == nil || f.inSession || len(f.named) != 90 {
+		t.Errorf("without a session: %+v", f)
 	}
 }
 
@@ -143,7 +160,46 @@ func TestWhatIsPausedOrReadIsNotNamed(t *testing.T) {
 	a, b, c := newAssignment(0, 0, forever), newAssignment(1, 7, 7), newAssignment(2, Earliest, forever)
 	a.paused = true
 	p.adopt([]*assignment{a, b, c})
-	if p.next(time.Unix(0, 0), time.Second) {
-		t.Errorf("%d named", len(p.named))
+	if f := p.next(time.Unix(0, 0), time.Second); f != nil {
+		t.Errorf("%d named", len(f.named))
+	}
+}
+
+// Of a backlog that is worth it, half is asked for while the other half is under way; the
+// tail is asked for alone.
+func TestABacklogIsFetchedByTurns(t *testing.T) {
+	p := fetchPlan{most: 4 << 20, partitionMost: 1 << 20, least: 1, recordBytes: 100}
+	var mine []*assignment
+	for id := range int32(4) {
+		a := newAssignment(id, 0, forever)
+		a.high = 1_000_000
+		mine = append(mine, a)
+	}
+	p.adopt(mine)
+	now := time.Unix(1000, 0)
+	first, second := p.next(now, time.Second), p.next(now, time.Second)
+	if first == nil || second == nil || len(first.named) != 2 || len(second.named) != 2 {
+		t.Fatalf("%+v and %+v", first, second)
+	}
+	for _, s := range first.named {
+		for _, other := range second.named {
+			if s == other {
+				t.Errorf("partition %d is asked for twice at once", s.a.id)
+			}
+		}
+	}
+	if f := p.next(now, time.Second); f != nil {
+		t.Errorf("a third is under way: %+v", f)
+	}
+	p.land()
+	p.land()
+	for _, a := range mine {
+		a.next = a.high
+	}
+	if f := p.next(now, time.Second); f == nil || len(f.named) != 4 || f.wait != time.Second {
+		t.Errorf("at the tail: %+v", f)
+	}
+	if f := p.next(now, time.Second); f != nil {
+		t.Errorf("beside one that waits: %+v", f)
 	}
 }

@@ -78,9 +78,9 @@ type head struct {
 	err            error
 }
 
-// scan reads an answer to the plan's last request. highs is told how far each partition
-// can be read.
-func (s *scanner) scan(body []byte, correlation int32, p *fetchPlan, r *response, high func(*slot, int64)) (head, error) {
+// scan reads the answer to a fetch of the plan. high is told how far each partition can
+// be read.
+func (s *scanner) scan(body []byte, f *flight, p *fetchPlan, r *response, high func(*slot, int64)) (head, error) {
 	r.chunks, r.aborted, r.troubles = r.chunks[:0], r.aborted[:0], r.troubles[:0]
 	c := wire.NewCursor(body)
 	h := head{throttleMillis: c.Int32()}
@@ -89,7 +89,7 @@ func (s *scanner) scan(body []byte, correlation int32, p *fetchPlan, r *response
 		h.session = c.Int32()
 	}
 	for range s.items(&c, 2) {
-		if err := s.scanTopic(&c, correlation, p, r, high); err != nil {
+		if err := s.scanTopic(&c, f, p, r, high); err != nil {
 			return h, err
 		}
 	}
@@ -100,7 +100,7 @@ func (s *scanner) scan(body []byte, correlation int32, p *fetchPlan, r *response
 	return h, nil
 }
 
-func (s *scanner) scanTopic(c *wire.Cursor, correlation int32, p *fetchPlan, r *response, high func(*slot, int64)) error {
+func (s *scanner) scanTopic(c *wire.Cursor, f *flight, p *fetchPlan, r *response, high func(*slot, int64)) error {
 	switch {
 	case s.version >= fetchByID:
 		if id := c.UUID(); !c.Bad() && id != s.topicID {
@@ -112,7 +112,7 @@ func (s *scanner) scanTopic(c *wire.Cursor, correlation int32, p *fetchPlan, r *
 		}
 	}
 	for range s.items(c, 30) {
-		if err := s.scanPartition(c, correlation, p, r, high); err != nil {
+		if err := s.scanPartition(c, f, p, r, high); err != nil {
 			return err
 		}
 	}
@@ -120,7 +120,7 @@ func (s *scanner) scanTopic(c *wire.Cursor, correlation int32, p *fetchPlan, r *
 	return nil
 }
 
-func (s *scanner) scanPartition(c *wire.Cursor, correlation int32, p *fetchPlan, r *response, high func(*slot, int64)) error {
+func (s *scanner) scanPartition(c *wire.Cursor, f *flight, p *fetchPlan, r *response, high func(*slot, int64)) error {
 	id, code, end, stable := c.Int32(), c.Int16(), c.Int64(), c.Int64()
 	if s.version >= 5 {
 		c.Int64() // start of the log
@@ -139,10 +139,10 @@ func (s *scanner) scanPartition(c *wire.Cursor, correlation int32, p *fetchPlan,
 		return errAnswer
 	}
 	at := p.byID[id]
-	if at == nil || !p.expects(at, correlation) {
+	if at == nil || !f.expects(at) {
 		return fmt.Errorf("the broker answered about partition %d, which was not asked for or answered about already", id)
 	}
-	at.answered = correlation
+	at.answered = f.correlation
 	if code != 0 {
 		r.troubles = append(r.troubles, trouble{at.a, at.generation, kerr.ErrorForCode(code)})
 		return nil

@@ -37,10 +37,12 @@ func planned(n int32) *fetchPlan {
 		mine = append(mine, newAssignment(id, 0, forever))
 	}
 	p.adopt(mine)
+	f := &flight{correlation: 1}
 	for _, s := range p.slots {
-		p.ask(s)
+		p.name(f, s)
 		s.asked = 1
 	}
+	p.flights = append(p.flights, f)
 	return p
 }
 
@@ -93,7 +95,7 @@ func TestAnswersAreReadAsTheyWereWritten(t *testing.T) {
 		body := answer.AppendTo(nil)
 		var r response
 		highs := 0
-		h, err := s.scan(body, 1, p, &r, func(at *slot, high int64) {
+		h, err := s.scan(body, p.flights[0], p, &r, func(at *slot, high int64) {
 			if highs++; high != int64(at.a.id)+7 {
 				t.Fatalf("partition %d: can be read up to %d", at.a.id, high)
 			}
@@ -111,7 +113,8 @@ func TestAnswersAreReadAsTheyWereWritten(t *testing.T) {
 		}
 		if len(body) > 0 {
 			cut := rapid.IntRange(0, len(body)-1).Draw(t, "cut")
-			if _, err := s.scan(body[:cut], 1, planned(n), &r, ignore); err == nil {
+			p := planned(n)
+			if _, err := s.scan(body[:cut], p.flights[0], p, &r, ignore); err == nil {
 				t.Fatalf("%d bytes of an answer of %d passed", cut, len(body))
 			}
 		}
@@ -132,7 +135,8 @@ func TestAPartitionIsAnsweredOnce(t *testing.T) {
 			topic.Partitions = append(topic.Partitions, part)
 		}
 		answer.Topics = []kmsg.FetchResponseTopic{topic}
-		if _, err := s.scan(answer.AppendTo(nil), 1, planned(2), &response{}, ignore); err == nil {
+		p := planned(2)
+		if _, err := s.scan(answer.AppendTo(nil), p.flights[0], p, &response{}, ignore); err == nil {
 			t.Errorf("%s: taken", what)
 		}
 	}
@@ -167,7 +171,8 @@ func FuzzFetchAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, version int16, body []byte) {
 		s := scanner{version: oldestFetch + (version&0xff)%(newestFetch-oldestFetch+1), topic: "topic", committed: version&0x100 != 0}
 		var from response
-		if _, err := s.scan(body, 1, planned(3), &from, ignore); err != nil {
+		p := planned(3)
+		if _, err := s.scan(body, p.flights[0], p, &from, ignore); err != nil {
 			return
 		}
 		r := reader{committed: s.committed}
