@@ -44,13 +44,15 @@ func (w *Writer) Next() uint64 {
 	return n
 }
 
-// Stamp takes the next sequence and puts its stamp on value, which must be at
-// least StampSize bytes long, with the intended send time in Unix nanoseconds.
+// Stamp takes the next sequence, puts its stamp on value, which must be at least
+// StampSize bytes long, with the intended send time in Unix nanoseconds, and returns it.
 // It is Next and Stamp.Put in one, with the run and flags that Ledger.Produces and
 // Ledger.Idempotent said.
-func (w *Writer) Stamp(value []byte, bodyCRC uint32, time int64) {
-	put(value, w.word0, w.next, uint64(time), bodyCRC, w.place)
+func (w *Writer) Stamp(value []byte, bodyCRC uint32, time int64) uint64 {
+	n := w.next
+	put(value, w.word0, n, uint64(time), bodyCRC, w.place)
 	w.next += oneSequence
+	return n >> sequenceShift
 }
 
 // Acked says that the broker has the record, at offset, or -1 where the

@@ -126,6 +126,10 @@ type Record struct {
 	Value []byte
 	// Time is the record's timestamp: the intended send time.
 	Time time.Time
+	// Tag and Bytes are the caller's, who finds them again in Acked: a mark of its own,
+	// and what it counts of the record.
+	Tag   uint64
+	Bytes int
 	// Offset is set before Acked is called with a nil error; -1 when the
 	// acknowledgement level gives none.
 	Offset int64
@@ -143,8 +147,9 @@ type ProduceOptions struct {
 	RecordSize int
 	// Acked is called once for every record that was sent, from the library's
 	// goroutines, one call at a time per producer, in the order of each
-	// partition where the library keeps it. The record is the producer's again
-	// when Acked returns.
+	// partition where the library keeps it. Its Partition, Time, Tag, Bytes and Offset
+	// are told; Key and Value may be in use for another one by then. The record is the
+	// producer's again when Acked returns.
 	Acked func(r *Record, err error)
 }
 

@@ -22,7 +22,8 @@ type Generator struct {
 	body      int
 	key       int
 	partition int32
-	left      int // of the chunk
+	left      int    // of the chunk
+	sequence  uint64 // of the last record
 	stamped   bool
 	keyed     bool
 }
@@ -42,6 +43,7 @@ func (s *Source) Producer(id uint16, l *audit.Ledger) *Generator {
 		left:      chunk,
 		stamped:   c.stamped(),
 		keyed:     c.Keys != NoKeys,
+		sequence:  audit.NoSequence,
 	}
 	for p := range g.writers {
 		g.writers[p] = l.Writer(id, int32(p))
@@ -94,30 +96,25 @@ func (g *Generator) fill(value []byte, partition int32, now int64) []byte {
 		return value
 	}
 	copy(value[audit.StampSize:], g.bodies.body(i))
-	g.writers[partition].Stamp(value, g.bodies.crcs[i], now)
+	g.sequence = g.writers[partition].Stamp(value, g.bodies.crcs[i], now)
 	return value
 }
 
+// Sequence is the number of the record that Next made last among those of its partition,
+// audit.NoSequence where it has no stamp: what Acked, Failed and Indeterminate want.
+func (g *Generator) Sequence() uint64 { return g.sequence }
+
 // Acked accounts a record that the broker has, at offset, or -1 if not known.
-func (g *Generator) Acked(partition int32, value []byte, offset int64) {
-	g.writers[partition].Acked(g.sequence(value), offset)
+func (g *Generator) Acked(partition int32, sequence uint64, offset int64) {
+	g.writers[partition].Acked(sequence, offset)
 }
 
 // Failed accounts a record that was provably never appended.
-func (g *Generator) Failed(partition int32, value []byte) {
-	g.writers[partition].Failed(g.sequence(value))
+func (g *Generator) Failed(partition int32, sequence uint64) {
+	g.writers[partition].Failed(sequence)
 }
 
 // Indeterminate accounts a record that may be in the log or not.
-func (g *Generator) Indeterminate(partition int32, value []byte) {
-	g.writers[partition].Indeterminate(g.sequence(value))
-}
-
-func (g *Generator) sequence(value []byte) uint64 {
-	if g.stamped {
-		if stamp, ok := audit.Read(value); ok {
-			return stamp.Sequence
-		}
-	}
-	return audit.NoSequence
+func (g *Generator) Indeterminate(partition int32, sequence uint64) {
+	g.writers[partition].Indeterminate(sequence)
 }

@@ -155,11 +155,11 @@ func (t *thread) take() int64 {
 func (t *thread) one(now int64) error {
 	r := t.producer.Record()
 	r.Value, r.Key, r.Partition = t.generator.Next(r.Value, now)
-	r.Time = time.Unix(0, now)
+	r.Time, r.Tag, r.Bytes = time.Unix(0, now), t.generator.Sequence(), len(r.Key)+len(r.Value)
 	if err := t.producer.Send(t.producing.ctx, r); err != nil {
 		// Also when the run ends: a record sent after one that was not would make
 		// the log look to later readers as if one was lost.
-		t.generator.Failed(r.Partition, r.Value)
+		t.generator.Failed(r.Partition, t.generator.Sequence())
 		return fmt.Errorf("producer %d could not send: %w", t.id, err)
 	}
 	return nil
@@ -176,8 +176,8 @@ func (t *thread) acked(r *client.Record, err error) {
 	if err != nil {
 		t.lost(r, err)
 	} else {
-		t.generator.Acked(r.Partition, r.Value, r.Offset)
-		t.count(len(r.Value)+len(r.Key), time.Duration(p.now-due))
+		t.generator.Acked(r.Partition, r.Tag, r.Offset)
+		t.count(r.Bytes, time.Duration(p.now-due))
 	}
 	if p.records++; p.records >= publishRecords || p.now-p.published > int64(publishEvery) {
 		t.publish()
@@ -204,10 +204,10 @@ func (t *thread) count(bytes int, d time.Duration) {
 func (t *thread) lost(r *client.Record, err error) {
 	if t.producing.spec.Library.Outcome(err) == client.Failed {
 		t.pending.failed++
-		t.generator.Failed(r.Partition, r.Value)
+		t.generator.Failed(r.Partition, r.Tag)
 	} else {
 		t.pending.indeterminate++
-		t.generator.Indeterminate(r.Partition, r.Value)
+		t.generator.Indeterminate(r.Partition, r.Tag)
 	}
 	t.producing.fail(err)
 }

@@ -337,7 +337,7 @@ func rewindsUnread(t *testing.T, l client.Library) {
 type producing struct {
 	client.Producer
 	mu    sync.Mutex
-	calls map[int64]int // acknowledgements by number in the value
+	calls map[uint64]int // acknowledgements by tag
 	errs  []error
 	last  map[int32]int64
 	wrong string
@@ -345,7 +345,7 @@ type producing struct {
 
 func produce(t *testing.T, l client.Library, o client.ProduceOptions) *producing {
 	t.Helper()
-	p := &producing{calls: make(map[int64]int), last: make(map[int32]int64)}
+	p := &producing{calls: make(map[uint64]int), last: make(map[int32]int64)}
 	o.RecordSize = 16
 	o.Acked = p.acked
 	var err error
@@ -358,11 +358,10 @@ func produce(t *testing.T, l client.Library, o client.ProduceOptions) *producing
 func (p *producing) acked(r *client.Record, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var n int64
-	if _, scanErr := fmt.Sscanf(string(r.Value[:min(16, len(r.Value))]), "%016d", &n); scanErr != nil {
-		p.errs = append(p.errs, fmt.Errorf("a record that we did not send was acknowledged: %w", scanErr))
+	p.calls[r.Tag]++
+	if r.Bytes != int(r.Tag)+16 || time.Since(r.Time) > within {
+		p.wrong = fmt.Sprintf("record %d is acknowledged with %d bytes of %v", r.Tag, r.Bytes, r.Time)
 	}
-	p.calls[n]++
 	if err != nil {
 		p.errs = append(p.errs, err)
 		return
@@ -373,15 +372,20 @@ func (p *producing) acked(r *client.Record, err error) {
 	p.last[r.Partition] = r.Offset
 }
 
+// fill makes the record of a number.
+func fill(r *client.Record, n int64) {
+	copy(r.Value, fmt.Sprintf("%016d", n))
+	r.Time, r.Tag, r.Bytes = time.Now(), uint64(n), int(n)+16
+}
+
 func (p *producing) send(t *testing.T, ctx context.Context, n int64, partition int32) {
 	t.Helper()
 	r := p.Record()
 	if len(r.Value) != 16 {
 		t.Fatalf("a record of %d bytes was handed out, want 16", len(r.Value))
 	}
-	copy(r.Value, fmt.Sprintf("%016d", n))
+	fill(r, n)
 	r.Partition = partition
-	r.Time = time.Now()
 	if err := p.Send(ctx, r); err != nil {
 		t.Fatal(err)
 	}
@@ -484,7 +488,7 @@ func fullBufferWaits(t *testing.T, l client.Library) {
 	sent := int64(0)
 	for ; ; sent++ {
 		r := p.Record()
-		copy(r.Value, fmt.Sprintf("%016d", sent))
+		fill(r, sent)
 		if err := p.Send(short, r); err != nil {
 			if !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("the buffer is full: %v", err)
@@ -507,7 +511,7 @@ func tooLarge(t *testing.T, l client.Library) {
 	ctx := bounded(t, within)
 	r := p.Record()
 	r.Value = make([]byte, 2<<20)
-	copy(r.Value, fmt.Sprintf("%016d", 0))
+	fill(r, 0)
 	if err := p.Send(ctx, r); err != nil {
 		t.Fatal(err)
 	}

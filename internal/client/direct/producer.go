@@ -16,7 +16,7 @@ import (
 // closeWithin bounds how long Close waits for what is under way before it is given up.
 const closeWithin = 5 * time.Second
 
-// slot holds one record from Record to its acknowledgement.
+// slot holds a record from Record to Send, which copies it.
 type slot struct {
 	record client.Record
 	own    []byte // RecordSize bytes
@@ -33,6 +33,7 @@ type producer struct {
 	topic   string
 	slots   *client.Slots[slot]
 	most    client.Room
+	spare   spare
 	wire    *client.Wire
 
 	// The sender's.
@@ -45,9 +46,9 @@ type producer struct {
 	telling   sync.Mutex // held while Acked is called
 	acked     func(*client.Record, error)
 	settled   atomic.Int64  // records that Acked was told of
+	told      client.Record // to Acked
 	waiting   atomic.Bool   // the sender waits for room
 	room      chan struct{} // it may look again
-	batch     []*slot
 	throttled time.Duration // what of it the wire knows
 }
 
@@ -128,10 +129,11 @@ func (p *producer) Send(ctx context.Context, r *client.Record) error {
 		return fmt.Errorf("topic %q has no partition %d", p.topic, r.Partition)
 	}
 	q := &p.sent[r.Partition]
-	q.push(s) // it may be acknowledged before Send returns
+	q.push(entry{r.Time.UnixNano(), r.Tag, r.Bytes}) // it may be acknowledged before Send returns
 	err := p.direct.Send(ctx, direct.Record{Partition: r.Partition, Key: r.Key, Value: r.Value, Timestamp: r.Time})
 	if err == nil {
 		p.taken++
+		p.slots.Back(s)
 		return nil
 	}
 	q.back()
@@ -173,6 +175,9 @@ func (p *producer) connect(ctx context.Context) error {
 	if p.failed = p.opening.err; p.failed == nil {
 		p.direct = p.opening.client
 		p.sent = make([]queue, p.direct.Partitions())
+		for i := range p.sent {
+			p.sent[i] = newQueue(&p.spare)
+		}
 	}
 	return nil
 }
@@ -210,10 +215,13 @@ func ended() context.Context {
 // reject tells of a record that direct did not take.
 func (p *producer) reject(s *slot, err error) {
 	p.taken++
+	rejected := s.record
+	rejected.Offset = -1
+	p.slots.Back(s)
 	p.rejecting.Go(func() {
 		p.telling.Lock()
 		defer p.telling.Unlock()
-		p.tell(s, -1, client.NeverAppended(err))
+		p.acked(&rejected, client.NeverAppended(err))
 		p.release(1)
 	})
 }
@@ -226,22 +234,17 @@ func (p *producer) settle(a direct.Ack) {
 		p.watch.worked()
 	}
 	err := p.explained(a)
-	p.batch = p.sent[a.Partition].pop(a.Records, p.batch)
-	for i, s := range p.batch {
-		offset := a.Offset
+	q, offset := &p.sent[a.Partition], a.Offset
+	for range a.Records {
+		e := q.pop()
+		p.told = client.Record{Partition: a.Partition, Time: time.Unix(0, e.time), Tag: e.tag, Bytes: e.bytes, Offset: offset}
+		p.acked(&p.told, err)
 		if offset >= 0 {
-			offset += int64(i)
+			offset++
 		}
-		p.tell(s, offset, err)
 	}
 	p.noteThrottled()
-	p.release(int64(len(p.batch)))
-}
-
-func (p *producer) tell(s *slot, offset int64, err error) {
-	s.record.Offset = offset
-	p.acked(&s.record, err)
-	p.slots.Give(s)
+	p.release(int64(a.Records))
 }
 
 // release makes room.

@@ -2,39 +2,82 @@ package direct
 
 import "sync"
 
-// queue is the records of a partition that are not acknowledged, in the order in which
-// they were sent.
-type queue struct {
-	mu    sync.Mutex
-	slots []*slot
-	from  int // the oldest
+// entry is what is kept of a record until it is acknowledged; its value is in a batch.
+type entry struct {
+	time  int64 // Unix nanoseconds
+	tag   uint64
+	bytes int
 }
 
-func (q *queue) push(s *slot) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.slots) == cap(q.slots) && q.from > len(q.slots)/2 {
-		n := copy(q.slots, q.slots[q.from:])
-		clear(q.slots[n:])
-		q.slots, q.from = q.slots[:n], 0
+// entriesAtOnce stand together, so that going through them takes no waiting for memory.
+const entriesAtOnce = 512
+
+type entries struct {
+	all  [entriesAtOnce]entry
+	next *entries
+}
+
+// queue is the records of a partition that are not acknowledged, in the order in which
+// they were sent. push and back are the sender's, pop is for whoever acknowledges. There
+// is no lock between them, as a record is pushed before direct has it and popped after
+// direct has given it back, which is in order by direct's own locks.
+type queue struct {
+	spare *spare
+	last  *entries
+	end   int // of last
+	first *entries
+	from  int // in first
+}
+
+func newQueue(s *spare) queue {
+	first := s.take()
+	return queue{spare: s, first: first, last: first}
+}
+
+func (q *queue) push(e entry) {
+	if q.end == entriesAtOnce {
+		q.last.next = q.spare.take()
+		q.last, q.end = q.last.next, 0
 	}
-	q.slots = append(q.slots, s)
+	q.last.all[q.end] = e
+	q.end++
 }
 
 // back takes the youngest out again, which was not sent.
-func (q *queue) back() {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.slots = q.slots[:len(q.slots)-1]
+func (q *queue) back() { q.end-- }
+
+// pop takes the oldest out.
+func (q *queue) pop() entry {
+	if q.from == entriesAtOnce {
+		emptied := q.first
+		q.first, q.from = emptied.next, 0
+		q.spare.give(emptied)
+	}
+	q.from++
+	return q.first.all[q.from-1]
 }
 
-// pop takes the n oldest out. They are valid until into is used again.
-func (q *queue) pop(n int, into []*slot) []*slot {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	into = append(into[:0], q.slots[q.from:q.from+n]...)
-	if q.from += n; q.from == len(q.slots) {
-		q.slots, q.from = q.slots[:0], 0
+// spare are emptied entries, to be filled again.
+type spare struct {
+	mu  sync.Mutex
+	all []*entries
+}
+
+func (s *spare) take() *entries {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.all)
+	if n == 0 {
+		return &entries{}
 	}
-	return into
+	e := s.all[n-1]
+	s.all = s.all[:n-1]
+	return e
+}
+
+func (s *spare) give(e *entries) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e.next = nil
+	s.all = append(s.all, e)
 }
