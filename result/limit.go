@@ -13,8 +13,20 @@ type LimitReport struct {
 	Limit    Limit      `json:"limit"`
 	Usage    LimitUsage `json:"usage"`
 	Workload Workload   `json:"workload"`
+	// Ladder shows where consuming goes, from the responses read to the clients; nil where
+	// it was not asked for.
+	Ladder *Ladder `json:"ladder,omitempty"`
 	// Account is the books of all trials together.
 	Account Account `json:"account"`
+}
+
+// Ladder are rows of which each does what the one before it does and one thing more, and
+// then clients, all with as many connections.
+type Ladder struct {
+	Rows []Row `json:"rows"`
+	// Comparisons hold each row against the first, paired by round; arm_a and arm_b are
+	// places in Rows.
+	Comparisons []Comparison `json:"comparisons"`
 }
 
 // Limit holds the two sides; a side that was not measured is nil.
@@ -63,8 +75,8 @@ type RunnerUp struct {
 
 // ClientSetting is how a client is set for one side of a limit.
 type ClientSetting struct {
-	// Connections is the number of client instances, each with a connection of
-	// its own to every broker.
+	// Connections is how many connections the client has to every broker: one for each
+	// of its instances, of direct as many as it was told to have.
 	Connections int `json:"connections"`
 	// Properties are those set on purpose, in Java's spelling.
 	Properties map[string]string `json:"properties"`

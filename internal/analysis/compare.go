@@ -37,13 +37,13 @@ type Pair struct{ A, B int }
 
 // planned are the pairs that the plan asks for.
 func planned(run result.Run) []Pair {
+	var pairs []Pair
 	switch run.Plan.Kind {
 	case result.Limits:
-		return finalists(run)
+		pairs = finalists(run)
 	case result.Nulls:
 		return nil // its comparisons are stages, see AA
 	}
-	var pairs []Pair
 	for i, arm := range run.Plan.Arms {
 		if arm.Against >= 0 {
 			pairs = append(pairs, Pair{i, arm.Against})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"redline/internal/stats"
@@ -14,12 +15,41 @@ import (
 func Limit(run result.Run, report *result.LimitReport) {
 	report.Limit.Consume, report.Usage.Consume = side(run, result.Consume)
 	report.Limit.Produce, report.Usage.Produce = side(run, result.Produce)
+	report.Ladder = ladder(run)
 	for _, t := range run.Trials {
 		report.Account = report.Account.Add(t.Account)
 		if run.Plan.Arms[t.Arm].Workload == result.Consume && t.Topic != "" {
 			report.Workload.Topic, report.Workload.Records = t.Topic, t.Held
 		}
 	}
+}
+
+// climbing is the stage of the trials of a limit's ladder.
+const climbing = "ladder"
+
+// ladder is what the rungs of a limit came to, nil where it has none.
+func ladder(run result.Run) *result.Ladder {
+	place := map[int]int{} // of an arm among the rows of the ladder
+	found := result.Ladder{Comparisons: []result.Comparison{}}
+	for arm, row := range rows(run) {
+		climbs := slices.ContainsFunc(run.Trials, func(t result.Trial) bool { return t.Stage == climbing && t.Arm == arm })
+		if climbs && row.RecordsPerSecond.N > 0 {
+			place[arm] = len(found.Rows)
+			found.Rows = append(found.Rows, row)
+		}
+	}
+	if len(found.Rows) == 0 {
+		return nil
+	}
+	for _, c := range Compare(run, planned(run), []Measure{Rate}, run.Plan.Margin) {
+		a, aThere := place[c.ArmA]
+		b, bThere := place[c.ArmB]
+		if aThere && bThere {
+			c.ArmA, c.ArmB = a, b
+			found.Comparisons = append(found.Comparisons, c)
+		}
+	}
+	return &found
 }
 
 // side is what the better finalist of a workload came to, by its median.
@@ -56,7 +86,7 @@ func side(run result.Run, workload string) (*result.Reached, *result.Usage) {
 func tried(run result.Run, workload string) []result.LimitTrial {
 	all := []result.LimitTrial{}
 	for _, t := range run.Trials {
-		if arm := run.Plan.Arms[t.Arm]; arm.Workload == workload && t.Stage != confirming {
+		if arm := run.Plan.Arms[t.Arm]; arm.Workload == workload && t.Stage != confirming && t.Stage != climbing {
 			all = append(all, result.LimitTrial{Setting: clientSetting(arm), Measured: t.Measured})
 		}
 	}
@@ -65,7 +95,11 @@ func tried(run result.Run, workload string) []result.LimitTrial {
 }
 
 func clientSetting(arm result.Arm) result.ClientSetting {
-	return result.ClientSetting{Connections: arm.Setting.Instances, Properties: arm.Setting.Properties}
+	connections := arm.Setting.Instances
+	if n, err := strconv.Atoi(arm.Setting.Properties["connections.per.broker"]); err == nil {
+		connections *= n
+	}
+	return result.ClientSetting{Connections: connections, Properties: arm.Setting.Properties}
 }
 
 func sortByRate(trials []result.LimitTrial) {

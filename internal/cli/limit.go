@@ -24,6 +24,7 @@ type limitFlags struct {
 	connectFlags
 	storeFlags
 	topic      string
+	client     string
 	time       time.Duration
 	size       int
 	partitions int32
@@ -40,11 +41,14 @@ func newLimitCommand(p *Process) *cobra.Command {
 		Long: `Find how fast a Kafka goes from here, and which settings reach it.
 
 Fills a topic of its own, tries a few settings for consuming and for producing,
-and confirms the best against the next best in interleaved rounds. Without -b
-and --kafka it measures the embedded broker, which is not Apache Kafka. With
---topic it reads a topic of yours; then it writes nothing and commits nothing.`,
+and confirms the best against the next best in interleaved rounds. From
+--time 6m on it also shows where consuming goes, from the responses read to
+clients of other libraries. Without -b and --kafka it measures the embedded
+broker, which is not Apache Kafka. With --topic it reads a topic of yours; then
+it writes nothing and commits nothing.`,
 		Example: `  redline limit
   redline limit --kafka local
+  redline limit --kafka local --time 6m
   redline limit -b localhost:9092 --topic orders -o json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,12 +59,14 @@ and --kafka it measures the embedded broker, which is not Apache Kafka. With
 	f.connectFlags.add(cmd, p)
 	f.storeFlags.add(cmd)
 	flags.StringVar(&f.topic, "topic", "", "existing topic to consume; nothing is written then")
+	flags.StringVar(&f.client, "client", "direct", "client library that goes to the limit: direct, franz, confluent (if built with cgo), sarama or segmentio")
 	flags.DurationVar(&f.time, "time", experiment.DefaultTime, "how long to measure; less makes the figures less sure")
 	flags.IntVar(&f.size, "record-size", 100, "bytes of each value")
 	flags.Int32Var(&f.partitions, "partitions", 8, "partitions of the topic that is made")
 	f.seedFlag.add(cmd, "draw order and bytes from this number (default: a new one)")
 	flags.StringVar(&f.listen, "listen", "", "serve Prometheus metrics and pprof on this `address`, such as 127.0.0.1:9095")
 	addOutput(cmd, &f.output)
+	complete(cmd, "client", libraries.Names()...)
 	completeBy(cmd, "topic", f.topics(p))
 	return cmd
 }
@@ -79,6 +85,9 @@ func (f *limitFlags) check(p *Process) error {
 		return usagef("--record-size %d: choose 0 to %d bytes, as a broker takes no larger batch by default", f.size, maxLimitSize)
 	case f.partitions < 1 || f.partitions > maxPartitions:
 		return usagef("--partitions %d: choose a number from 1 to %d", f.partitions, maxPartitions)
+	}
+	if _, err := libraries.Open(f.client); err != nil {
+		return usagef("--client: %w", err)
 	}
 	// limit never picks a cluster by itself: what is not named is embedded. A
 	// cluster in the environment was named, too.
@@ -147,7 +156,7 @@ func (f *limitFlags) plan(s *session, args []string) result.Plan {
 		kafka = strings.Join(s.Connection.Brokers, ",")
 	}
 	made := experiment.Limit{
-		Client: "franz", Partitions: int(f.partitions), RecordSize: f.size, FillBytes: fill, Time: f.time,
+		Client: f.client, Partitions: int(f.partitions), RecordSize: f.size, FillBytes: fill, Time: f.time,
 		Topic: f.topic, Seed: f.seedFlag.draw(), Created: time.Now().UTC(), Kafka: kafka,
 	}.Plan()
 	made.Command = connection.MaskArgs(args)

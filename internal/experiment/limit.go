@@ -11,6 +11,7 @@ import (
 // Limit is the question how fast a Kafka goes from here: a few settings are tried
 // for each side, and the best is confirmed against the next best.
 type Limit struct {
+	// Client is what goes to the limit, of both sides.
 	Client     string
 	Partitions int
 	RecordSize int
@@ -52,15 +53,17 @@ const (
 	before = 3 * time.Second
 )
 
+// cost is what a trial takes.
+func cost(t result.Timing) time.Duration {
+	return t.Warmup + t.Window + around + 2*canaryTimes*length(t)
+}
+
 // divide divides the time over trials: up to the default length by shortening them,
-// above it by longer windows first and more rounds then.
-func divide(total time.Duration, sides int, grid int) schedule {
+// above it by longer windows first, up to the longest, and more rounds then.
+func divide(total time.Duration, sides, grid int, longest time.Duration) schedule {
 	s := schedule{timing: DefaultTiming, rounds: minRounds, fill: min(total/12, 8*time.Second)}
 	left := total - s.fill - before
 	trials := func(rounds int) time.Duration { return time.Duration(sides * (grid + 2*rounds)) }
-	cost := func(t result.Timing) time.Duration {
-		return t.Warmup + t.Window + around + 2*canaryTimes*length(t)
-	}
 	each := left / trials(s.rounds)
 	if each < cost(s.timing) {
 		canary := length(result.Timing{Window: each})
@@ -72,7 +75,7 @@ func divide(total time.Duration, sides int, grid int) schedule {
 	if total <= DefaultTime {
 		return s
 	}
-	s.timing.Window = min(maxWindow, each-cost(result.Timing{Warmup: s.timing.Warmup, Window: maxWindow})+maxWindow)
+	s.timing.Window = min(longest, each-cost(result.Timing{Warmup: s.timing.Warmup, Window: longest})+longest)
 	for s.rounds < maxRounds && trials(s.rounds+1)*cost(s.timing) <= left { //nolint:durationcheck // a number of trials
 		s.rounds++
 	}
@@ -91,7 +94,7 @@ func (l Limit) Plan() result.Plan {
 		Question: "How fast does this Kafka go from here, and which settings reach it?",
 		Combine:  "product", FillBytes: l.FillBytes, Margin: 0.03, Disk: l.FillBytes,
 		Axes: []result.Axis{
-			{Name: "connections", Values: []string{"1", "2", "4"}},
+			{Name: "connections", Values: l.connections()},
 			{Name: "fetch.max.bytes", Values: []string{"1048576", "4194304"}},
 		},
 	}
@@ -100,7 +103,12 @@ func (l Limit) Plan() result.Plan {
 		grids = append(grids, l.produceGrid())
 		p.Axes = append(p.Axes, result.Axis{Name: "batch.size", Values: []string{"65536", "1000000"}})
 	}
-	s := divide(l.Time, sides, len(grids[0]))
+	rungs, ladderRounds := l.ladder()
+	longest := maxWindow
+	if len(rungs) > 0 {
+		longest = DefaultTiming.Window
+	}
+	s := divide(l.Time-time.Duration(len(rungs)*ladderRounds)*cost(DefaultTiming), sides, len(grids[0]), longest)
 	p.Timing, p.FillTime, p.Rounds = s.timing, s.fill, s.rounds
 	if s.timing.Window < DefaultTiming.Window {
 		p.Notes = append(p.Notes, fmt.Sprintf("windows of %v are shorter than the usual 1 s: the figures scatter more", s.timing.Window.Round(time.Millisecond)))
@@ -119,6 +127,8 @@ func (l Limit) Plan() result.Plan {
 			p.Trials = append(p.Trials, confirm, confirm)
 		}
 	}
+	p.Trials = append(p.Trials, climbing(len(p.Arms), rungs, ladderRounds, rng)...)
+	p.Arms = append(p.Arms, opposed(rungs, len(p.Arms))...)
 	return p
 }
 
@@ -135,10 +145,11 @@ func (l Limit) arm(workload string, instances int, properties map[string]string,
 // consumeGrid and produceGrid are what is tried.
 func (l Limit) consumeGrid() []result.Arm {
 	var grid []result.Arm
-	for _, n := range []int{1, 2, 4} {
+	for _, n := range l.consumeConnections() {
 		for _, fetch := range []string{"1048576", "4194304"} {
-			grid = append(grid, l.arm(result.Consume, n,
-				map[string]string{"fetch.max.bytes": fetch, "max.partition.fetch.bytes": "1048576"},
+			instances, properties := l.connected(n)
+			properties["fetch.max.bytes"], properties["max.partition.fetch.bytes"] = fetch, "1048576"
+			grid = append(grid, l.arm(result.Consume, instances, properties,
 				map[string]string{"connections": digit(n), "fetch.max.bytes": fetch}))
 		}
 	}
@@ -155,6 +166,33 @@ func (l Limit) produceGrid() []result.Arm {
 		}
 	}
 	return grid
+}
+
+// consumeConnections are the numbers of connections to each broker that are tried for
+// consuming: direct, which is told of one consumer, goes on gaining where each of the
+// others has become a client of its own.
+func (l Limit) consumeConnections() []int {
+	if l.Client == "direct" {
+		return []int{1, 2, 8}
+	}
+	return []int{1, 2, 4}
+}
+
+// connections are those that are tried for anything.
+func (l Limit) connections() []string {
+	if l.Client == "direct" {
+		return []string{"1", "2", "4", "8"}
+	}
+	return []string{"1", "2", "4"}
+}
+
+// connected is how a consumer comes to n connections to each broker: direct has as many
+// as it is told to, of the others each instance has one.
+func (l Limit) connected(n int) (instances int, properties map[string]string) {
+	if l.Client == "direct" {
+		return 1, map[string]string{"connections.per.broker": digit(n)}
+	}
+	return n, map[string]string{}
 }
 
 func digit(n int) string { return string(rune('0' + n)) }

@@ -27,7 +27,9 @@ func TestDefaultLimitHasTheStatedTrials(t *testing.T) {
 
 func TestLimitKeepsWithinItsTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		total := time.Duration(rapid.Int64Range(int64(MinTime), int64(time.Hour)).Draw(t, "total"))
+		total := time.Duration(rapid.OneOf(
+			rapid.Int64Range(int64(MinTime), int64(LadderTime-1)), rapid.Int64Range(int64(LadderTime), int64(time.Hour)),
+		).Draw(t, "total"))
 		p := limitPlan(total, rapid.Bool().Draw(t, "read only"), 1)
 		if p.Rounds < minRounds || p.Rounds > maxRounds || p.Timing.Window < 50*time.Millisecond || p.Timing.Window > maxWindow {
 			t.Fatalf("%d rounds of %v", p.Rounds, p.Timing.Window)
@@ -37,6 +39,44 @@ func TestLimitKeepsWithinItsTime(t *testing.T) {
 			t.Fatalf("%+v spends %v of %v", p.Timing, spent, total)
 		}
 	})
+}
+
+// Half of a long limit is for the ladder: each rung once in each round, every other round
+// backwards, held against the first.
+func TestALongLimitShowsTheLadder(t *testing.T) {
+	short, long := limitPlan(LadderTime-time.Second, false, 1), limitPlan(LadderTime, false, 1)
+	count := func(p result.Plan) (rungs map[int]int) {
+		rungs = map[int]int{}
+		for _, planned := range p.Trials {
+			if planned.Stage == stageLadder {
+				rungs[planned.Arm]++
+			}
+		}
+		return rungs
+	}
+	if n := count(short); len(n) > 0 {
+		t.Errorf("%d rungs in a short one", len(n))
+	}
+	rungs := count(long)
+	if len(rungs) < 7 || len(count(limitPlan(LadderTime, true, 1))) > 0 {
+		t.Fatalf("rungs: %v", rungs)
+	}
+	first := len(long.Arms) - len(rungs)
+	for arm, rounds := range rungs {
+		if rounds < 10 {
+			t.Errorf("%d rounds of arm %d", rounds, arm)
+		}
+		switch against := long.Arms[arm].Against; {
+		case arm < first, arm == first && against != -1, arm > first && against != first:
+			t.Errorf("arm %d of %d, the first rung being %d, is held against %d", arm, len(long.Arms), first, against)
+		}
+	}
+	if long.Arms[first].Client != "rung:fetch" || long.Arms[first].Adds == "" {
+		t.Errorf("the first rung is %+v", long.Arms[first])
+	}
+	if done := carryOut(long, func(arm int) int64 { return int64(100 + arm) }); len(done) != len(long.Trials) {
+		t.Errorf("%d of %d trials", len(done), len(long.Trials))
+	}
 }
 
 func TestSameSeedSameOrder(t *testing.T) {

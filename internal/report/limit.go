@@ -71,6 +71,7 @@ func Limit(w io.Writer, r result.LimitReport) {
 	reachedWith(w, "produce", r.Limit.Produce)
 	usedBy(w, "consume", r.Usage.Consume, r.Limit.Consume)
 	usedBy(w, "produce", r.Usage.Produce, r.Limit.Produce)
+	limitLadder(w, r.Ladder)
 	paragraph(w, "ACCOUNT", Account(r.Account))
 	for _, warning := range r.Warnings {
 		paragraph(w, "note", warning)
@@ -78,6 +79,19 @@ func Limit(w io.Writer, r result.LimitReport) {
 	if r.Run != "" {
 		paragraph(w, "Report", "redline report "+r.Run)
 	}
+}
+
+// limitLadder writes where consuming goes, between empty lines.
+func limitLadder(w io.Writer, l *result.Ladder) {
+	if l == nil {
+		return
+	}
+	all := make([]row, len(l.Rows))
+	for i, r := range l.Rows {
+		all[i] = row{r, i}
+	}
+	ladderText(w, newLadder("where consuming goes", all, l.Comparisons))
+	fmt.Fprintln(w)
 }
 
 // paragraph writes text beside its head, folded at 80 columns.
@@ -144,6 +158,9 @@ func Setting(s result.ClientSetting) string {
 	}
 	slices.Sort(keys)
 	for _, key := range keys {
+		if key == "connections.per.broker" {
+			continue // they were said
+		}
 		if words, ok := settingWords[key]; ok {
 			parts = append(parts, fmt.Sprintf(words, value(s.Properties[key])))
 		} else {
