@@ -63,16 +63,6 @@ func (a *assignment) rewind(to int64) {
 // often this happened since something was fetched.
 func (a *assignment) trouble(now time.Time) {
 	a.lane = nil
-	a.notBefore = now.Add(backOff(a.tries))
 	a.tries++
-}
-
-const (
-	firstBackOff = 50 * time.Millisecond
-	mostBackOff  = 2 * time.Second
-)
-
-// backOff is how long to wait after so many failures in a row.
-func backOff(tries int) time.Duration {
-	return min(mostBackOff, firstBackOff<<min(tries, 10))
+	a.notBefore = now.Add(backOff(a.tries))
 }

@@ -11,24 +11,15 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
-
-	"redline/direct/wire"
 )
-
-// startWithin bounds what NewConsumer waits for where its context does not.
-const startWithin = 15 * time.Second
 
 // Consumer reads one topic: partitions that it was given, or those that a group gives it.
 // Next, Batches and Each are for one goroutine at a time; everything else may be called
 // from any.
 type Consumer struct {
-	cfg      ConsumerConfig
-	client   *kgo.Client
-	topology *topology
-	dialer   *wire.Dialer
-	group    *membership // nil without one
+	link
+	cfg   ConsumerConfig
+	group *membership // nil without one
 
 	ready     chan *response
 	attention mark // the keeper is needed
@@ -45,34 +36,31 @@ type Consumer struct {
 	lanes       map[int32][]*lane // by broker
 	stale       bool              // the view of who leads is not to be trusted
 	why         error             // what ended the consumer, or io.EOF or ErrClosed
-	// missing and refusedSince are since when the topic is unknown, and brokers do not take
-	// us; zero while neither is so.
-	missing, refusedSince time.Time
 }
 
 // NewConsumer connects. A dead broker, credentials that are refused, a topic or a
-// partition that does not exist are errors after seconds at most; ctx bounds the wait and
-// has no meaning afterwards.
+// partition that does not exist are errors after seconds at most, and a topic that was
+// just made is waited for; ctx bounds the wait and has no meaning afterwards.
 func NewConsumer(ctx context.Context, cfg ConsumerConfig) (*Consumer, error) {
-	if err := cfg.check(); err != nil {
-		return nil, fmt.Errorf("cannot consume: %w", err)
+	cfg, err := cfg.Complete()
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	c := &Consumer{
-		cfg: cfg.withDefaults(cpus()), attention: newMark(), ready: make(chan *response, 4*mostConnections),
-		over: make(chan struct{}), assignments: map[int32]*assignment{}, lanes: map[int32][]*lane{}, stale: true,
+		cfg: cfg, attention: newMark(), ready: make(chan *response, 4*mostConnections),
+		over: make(chan struct{}), assignments: map[int32]*assignment{}, lanes: map[int32][]*lane{},
 	}
+	c.patience.missingFor = missingFor
 	c.handedOver.L = &c.mu
 	c.reports.keeper = c.attention
 	c.reader = c.newReader()
-	err := c.start(ctx)
-	if err != nil {
-		err = fmt.Errorf("cannot consume topic %q: %w", cfg.Topic, err)
+	if err := c.start(ctx); err != nil {
 		if c.client != nil {
 			c.client.Close()
 		}
-		return nil, err
+		return nil, fmt.Errorf("cannot consume topic %q: %w", cfg.Topic, err)
 	}
 	return c, nil
 }
@@ -84,20 +72,15 @@ func (c *Consumer) newReader() reader {
 }
 
 func (c *Consumer) start(ctx context.Context) error {
-	options := append([]kgo.Opt{kgo.DisableClientMetrics()}, c.cfg.Kafka...)
+	options := c.cfg.Kafka
 	if c.cfg.Group != "" {
 		c.group = newMembership(c)
-		options = append(options, c.group.options()...)
+		options = slices.Concat(options, c.group.options())
 	}
-	var err error
-	if c.client, err = kgo.NewClient(options...); err != nil {
+	if err := c.open(c.cfg.Topic, options); err != nil {
 		return err
 	}
-	if c.dialer, err = wire.NewDialer(c.client); err != nil {
-		return err
-	}
-	c.topology = newTopology(c.client, c.cfg.Topic)
-	v, err := c.topology.refresh(ctx, nil)
+	v, err := c.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -375,7 +358,7 @@ func (c *Consumer) Throttled() time.Duration {
 	return time.Duration(c.throttled.Load()) * time.Millisecond
 }
 
-// Settings is the config in force, with what was chosen for this machine; without Kafka,
+// Settings is the config in force, as ConsumerConfig.Complete tells it; without Kafka,
 // which may hold secrets.
 func (c *Consumer) Settings() ConsumerConfig {
 	s := c.cfg

@@ -112,7 +112,16 @@ const (
 	mostFetchBytes  = 1 << 30
 )
 
-// limits of a config, one sentence each.
+// Complete is the config that a consumer on this machine works by: with the default of
+// everything that was left open. It connects to nobody; an error says what cannot be.
+func (c ConsumerConfig) Complete() (ConsumerConfig, error) {
+	if err := c.check(); err != nil {
+		return c, fmt.Errorf("cannot consume: %w", err)
+	}
+	return c.withDefaults(cpus()), nil
+}
+
+// check finds what cannot be in a config, one sentence each.
 func (c *ConsumerConfig) check() error {
 	for _, limit := range []struct {
 		wrong bool

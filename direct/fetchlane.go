@@ -237,7 +237,7 @@ func (l *lane) absorb(h head, f *flight, r *response) error {
 	if h.err != nil {
 		return l.refused(h.err)
 	}
-	c.refusedSince = time.Time{}
+	c.patience.accepted()
 	if f.inSession {
 		l.plan.answered(h.session)
 	}
@@ -305,7 +305,7 @@ func (l *lane) end(ctx context.Context, err error) {
 	if !interrupted {
 		c.stale = true
 		err = fmt.Errorf("fetching topic %q from broker %d at %s: %w", c.cfg.Topic, l.broker, l.address, err)
-		if final := c.final(err); final != nil {
+		if final := c.patience.final(err); final != nil {
 			c.fail(final)
 		}
 		c.reports.add(err)

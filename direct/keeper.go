@@ -11,13 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-const (
-	// missingFor is how long a topic may be unknown: a new one takes a moment to be known
-	// to every broker. So long may brokers refuse credentials, too.
-	missingFor = 5 * time.Second
-	// askWithin bounds one question to the cluster.
-	askWithin = 10 * time.Second
-)
+// askWithin bounds one question to the cluster.
+const askWithin = 10 * time.Second
 
 // keep finds a lane for every partition without one, again and again until the consumer
 // ends, and tells the user what went wrong meanwhile.
@@ -104,17 +99,8 @@ func (c *Consumer) viewed(ctx context.Context) (*view, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	v, err := c.topology.refresh(ctx, had)
-	if err == nil && had != nil && had.topicID != v.topicID {
-		err = &gone{fmt.Errorf("topic %q was deleted, and one of the same name made anew: its records are others, start a new consumer for them", c.cfg.Topic)}
-	}
-	return v, err
+	return c.topology.refresh(ctx, had)
 }
-
-// gone is an error that a consumer cannot go on from.
-type gone struct{ error }
-
-func (g *gone) Unwrap() error { return g.error }
 
 // postpone makes partitions be tried again later, or ends the consumer.
 func (c *Consumer) postpone(all []sought, err error) {
@@ -126,50 +112,11 @@ func (c *Consumer) postpone(all []sought, err error) {
 			s.trouble(time.Now())
 		}
 	}
-	if final := c.final(err); final != nil {
+	if final := c.patience.final(err); final != nil {
 		c.fail(final)
 		return
 	}
 	c.reports.add(err)
-}
-
-// final is err where the consumer cannot go on from it; c.mu is held.
-func (c *Consumer) final(err error) error {
-	var g *gone
-	switch {
-	case errors.As(err, &g), notAllowed(err), errors.Is(err, kerr.InvalidTopicException):
-		return err
-	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
-		if lasts(&c.missing) {
-			return fmt.Errorf("the topic is not there any more, for %v: %w", missingFor, err)
-		}
-	case refused(err):
-		if lasts(&c.refusedSince) {
-			return fmt.Errorf("the credentials are refused, for %v: %w", missingFor, err)
-		}
-	default:
-		c.missing = time.Time{}
-	}
-	return nil
-}
-
-// lasts says whether something has been so for too long; since is when it began.
-func lasts(since *time.Time) bool {
-	if since.IsZero() {
-		*since = time.Now()
-	}
-	return time.Since(*since) >= missingFor
-}
-
-// notAllowed says whether access was refused in a way that waiting does not change.
-func notAllowed(err error) bool {
-	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.GroupAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed)
-}
-
-// refused says whether a broker did not take us as who we say we are. That passes where
-// credentials are replaced, or a broker is about to learn of a user.
-func refused(err error) bool {
-	return errors.Is(err, kerr.SaslAuthenticationFailed) || errors.Is(err, kerr.UnsupportedSaslMechanism)
 }
 
 // find settles at which offset each partition is read: those that begin at a place and
@@ -334,8 +281,8 @@ func (c *Consumer) place(ctx context.Context, v *view, all []sought) {
 			c.reports.add(fmt.Errorf("topic %q partition %d has no leader: %w", c.cfg.Topic, s.id, led.err))
 			continue
 		}
+		c.patience.found()
 		s.leaderEpoch = led.epoch
-		c.missing = time.Time{}
 		l := c.laneFor(ctx, led.broker, v.brokers[led.broker])
 		s.lane = l
 		l.mine, l.changed = append(l.mine, s.assignment), true
@@ -389,7 +336,7 @@ func (c *Consumer) unsettled(a *assignment, err error) {
 		c.stale = true
 		a.trouble(time.Now())
 		c.reports.add(fmt.Errorf("topic %q partition %d, offset %d: %w", c.cfg.Topic, a.id, a.next, err))
-		if final := c.final(err); final != nil {
+		if final := c.patience.final(err); final != nil {
 			c.fail(final)
 		}
 	}

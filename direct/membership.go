@@ -14,12 +14,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-const (
-	// commitWithin bounds a commit that something else waits for.
-	commitWithin = 5 * time.Second
-	// handBackWithin bounds how long a rebalance waits for a batch in the reader's hands.
-	handBackWithin = 20 * time.Second
-)
+// commitWithin bounds a commit that a rebalance waits for.
+const commitWithin = 5 * time.Second
 
 // membership is our place in a consumer group: an ordinary member of franz-go whose topic
 // is paused, so that it joins, beats and commits, and fetches nothing.
@@ -68,9 +64,13 @@ func (m *membership) listen(ctx context.Context) {
 			continue
 		}
 		err = fmt.Errorf("being a member of group %q: %w", c.cfg.Group, err)
+		final := err
+		if !refusesMember(err) {
+			final = c.patience.final(err)
+		}
 		c.mu.Lock()
-		if refusesMember(err) {
-			c.fail(err)
+		if final != nil {
+			c.fail(final)
 		} else {
 			c.reports.add(err)
 		}
@@ -140,6 +140,15 @@ func (c *Consumer) takeOn(p int32, at kgo.EpochOffset) {
 	c.stale = true
 }
 
+// handBackWithin is how long a rebalance waits for a batch in the reader's hands, and for
+// the commit of it. Together they are three quarters of the time that the group leaves its
+// members (rebalance.timeout.ms), which began before we heard of it; what is left is for
+// joining again.
+func (m *membership) handBackWithin() (hand, commit time.Duration) {
+	timeout, _ := m.consumer.client.OptValue(kgo.RebalanceTimeout).(time.Duration)
+	return timeout / 2, min(timeout/4, commitWithin)
+}
+
 // revoked waits until the reader is done with the batch in hand, commits and gives the
 // partitions up.
 func (m *membership) revoked(ctx context.Context, _ *kgo.Client, partitions map[string][]int32) {
@@ -148,9 +157,10 @@ func (m *membership) revoked(ctx context.Context, _ *kgo.Client, partitions map[
 	if len(mine) == 0 {
 		return
 	}
-	m.handBack(ctx, mine)
+	hand, commit := m.handBackWithin()
+	m.handBack(ctx, mine, hand)
 	if c.cfg.CommitEvery > 0 {
-		ctx, cancel := context.WithTimeout(ctx, commitWithin)
+		ctx, cancel := context.WithTimeout(ctx, commit)
 		defer cancel()
 		if err := m.commit(ctx, mine); err != nil {
 			c.reports.add(fmt.Errorf("cannot commit before a rebalance, records will be delivered again: %w", err))
@@ -159,13 +169,17 @@ func (m *membership) revoked(ctx context.Context, _ *kgo.Client, partitions map[
 	m.giveUp(mine)
 }
 
-// handBack waits until no batch of the partitions is in the reader's hands.
-func (m *membership) handBack(ctx context.Context, partitions []int32) {
+// handBack waits until no batch of the partitions is in the reader's hands, for so long at
+// most.
+func (m *membership) handBack(ctx context.Context, partitions []int32, within time.Duration) {
 	c := m.consumer
-	late := time.AfterFunc(handBackWithin, func() { c.handedOver.Broadcast() })
-	defer late.Stop()
-	defer context.AfterFunc(ctx, c.handedOver.Broadcast)()
-	until := time.Now().Add(handBackWithin)
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		c.mu.Lock() // or it comes between a look and the wait behind it
+		defer c.mu.Unlock()
+		c.handedOver.Broadcast()
+	})()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var left []*assignment
@@ -177,7 +191,7 @@ func (m *membership) handBack(ctx context.Context, partitions []int32) {
 		}
 	}
 	held := func(a *assignment) bool { return a.inHand }
-	for slices.ContainsFunc(left, held) && c.why == nil && ctx.Err() == nil && time.Now().Before(until) {
+	for slices.ContainsFunc(left, held) && c.why == nil && ctx.Err() == nil {
 		c.handedOver.Wait()
 	}
 }

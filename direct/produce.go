@@ -8,13 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"redline/direct/batch"
-	"redline/direct/wire"
 )
 
-// closeGrace is how long Close waits for goroutines once all connections are closed: only
+// closeGrace is how long Abort waits for goroutines once all connections are closed: only
 // an OnAck or OnError that does not return can keep them.
 const closeGrace = 10 * time.Second
 
@@ -26,10 +23,8 @@ const closeGrace = 10 * time.Second
 // Ack.Landed says whether that is known. Without idempotence it can be more than once, see
 // ProducerConfig.
 type Producer struct {
+	link
 	cfg      ProducerConfig
-	client   *kgo.Client
-	dialer   *wire.Dialer
-	topology *topology
 	memory   produceMemory
 	acks     produceAcks
 	sealer   produceSealer
@@ -38,17 +33,18 @@ type Producer struct {
 
 	partitions atomic.Pointer[[]*producePartition] // by number; it only grows
 	identity   atomic.Pointer[produceIdentity]
-	throttled  atomic.Int64 // ms
-	stale      atomic.Bool  // the view of who leads is not to be trusted
-	viewed     int64        // when it was asked for last, ns; the keeper's
+	throttled  atomic.Int64  // ms
+	stale      atomic.Bool   // the view of who leads is not to be trusted
+	viewed     int64         // when it was asked for last, ns; the keeper's
+	viewAge    time.Duration // how old it may become
 
 	attention mark // the keeper is needed
 	reports   reports
 	context   context.Context
 	cancel    context.CancelFunc
 	running   sync.WaitGroup
-	closing   atomic.Bool
-	closed    chan struct{}
+	winding   sync.Once     // down
+	closed    chan struct{} // all goroutines and connections have ended
 
 	mu      sync.Mutex
 	seeking []*producePartition // that need a lane
@@ -60,17 +56,15 @@ type Producer struct {
 // exist are errors after seconds at most; ctx bounds the wait and has no meaning
 // afterwards.
 func NewProducer(ctx context.Context, cfg ProducerConfig) (*Producer, error) {
-	cfg = cfg.withDefaults(cpus())
-	if err := cfg.check(); err != nil {
-		return nil, fmt.Errorf("cannot produce: %w", err)
-	}
-	if err := tryCodec(cfg.Compression, cfg.CompressionLevel); err != nil {
-		return nil, fmt.Errorf("cannot produce: %w", err)
+	cfg, err := cfg.Complete()
+	if err != nil {
+		return nil, err
 	}
 	p := &Producer{
 		cfg: cfg, began: time.Now(), attention: newMark(), closed: make(chan struct{}), lanes: map[laneAddress]*producerLane{},
 	}
 	p.reports.keeper = p.attention
+	p.patience.missingFor = max(missingFor, cfg.DeliveryTimeout)
 	var empty batch.Builder
 	empty.Begin(nil)
 	p.headSize = empty.Size()
@@ -149,7 +143,7 @@ func (p *Producer) Throttled() time.Duration {
 	return time.Duration(p.throttled.Load()) * time.Millisecond
 }
 
-// Settings is the config in force, with what was chosen for this machine; without Kafka,
+// Settings is the config in force, as ProducerConfig.Complete tells it; without Kafka,
 // which may hold secrets.
 func (p *Producer) Settings() ProducerConfig {
 	s := p.cfg
@@ -219,68 +213,74 @@ func (p *Producer) Flush(ctx context.Context) error {
 }
 
 // fail ends the producer for a reason: what is not in flight fails, and nothing is taken
-// any more.
+// any more. It is called under nobody's lock.
 func (p *Producer) fail(err error) {
-	p.mu.Lock()
-	p.failed = err
-	p.mu.Unlock()
-	p.memory.close(err)
+	p.refuse(err)
 	p.endAll(err, true)
 	p.acks.deliver()
 }
 
-func (p *Producer) endAll(err error, abort bool) {
+// refuse makes Send take nothing any more, because of this or what came before.
+func (p *Producer) refuse(err error) {
+	p.memory.close(err)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.failed == nil {
+		p.failed = err
+	}
+}
+
+// endAll makes partitions take nothing any more, and with drop fail what is not in flight.
+func (p *Producer) endAll(err error, drop bool) {
 	for _, t := range p.all() {
 		t.mu.Lock()
-		t.end(err, abort)
+		t.end(err, drop)
 		t.mu.Unlock()
 	}
 }
 
 // Close takes no records any more, sends what is left, and waits until all of it is
 // acknowledged or failed, which DeliveryTimeout bounds. When ctx ends before, what is left
-// fails with ErrClosed. Every batch is told to OnAck once before Close returns; its error
-// is as that of Flush. All goroutines and connections have ended then.
+// is dropped as Abort does. Every batch is told to OnAck once before Close returns; its
+// error is as that of Flush. All goroutines and connections have ended then; that takes
+// longer than ctx only where an OnAck or OnError does not return, and 10 s at most.
 func (p *Producer) Close(ctx context.Context) error {
-	if !p.closing.CompareAndSwap(false, true) {
-		select {
-		case <-p.closed:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	p.memory.close(ErrClosed)
-	p.mu.Lock()
-	if p.failed == nil {
-		p.failed = ErrClosed
-	}
-	p.mu.Unlock()
+	p.refuse(ErrClosed)
 	p.endAll(ErrClosed, false)
 	err := p.Flush(ctx)
-	p.endAll(ErrClosed, true)
-	p.cancel()
-	p.sealer.close()
-	go func() {
-		p.running.Wait()
-		p.acks.deliver()
-		p.client.Close()
-		close(p.closed)
-	}()
-	if late := p.join(); late != nil {
-		return late
-	}
-	return errors.Join(err, p.acks.failure())
+	// ctx may have ended, and what it takes to end the rest is not worth one of its own.
+	return errors.Join(err, p.Abort(context.WithoutCancel(ctx)))
 }
 
-// join waits until all goroutines have ended.
-func (p *Producer) join() error {
+// Abort takes no records any more and drops what is left: each batch fails with ErrClosed
+// and is told to OnAck once, with NotInLog where it was not sent and InDoubt where no
+// answer had come. It ends all goroutines and connections, and returns when they have
+// ended, or with an error when ctx ends before, or after 10 s: only an OnAck or OnError
+// that does not return can take as long. Its error is else as that of Flush. It may be
+// called while Close waits.
+func (p *Producer) Abort(ctx context.Context) error {
+	p.refuse(ErrClosed)
+	p.endAll(ErrClosed, true)
+	p.cancel() // what is in flight comes back, and fails
+	p.winding.Do(func() { go p.windDown() })
 	timer := time.NewTimer(closeGrace)
 	defer timer.Stop()
 	select {
 	case <-p.closed:
-		return nil
+		return p.acks.failure()
+	case <-ctx.Done():
+		return fmt.Errorf("the producer of topic %q has not ended yet: %w", p.cfg.Topic, context.Cause(ctx))
 	case <-timer.C:
 		return fmt.Errorf("cannot end the producer of topic %q: its goroutines are held up after %v, by an OnAck or OnError that does not return", p.cfg.Topic, closeGrace)
 	}
+}
+
+// windDown waits until all goroutines have ended, and tells of what they leave.
+func (p *Producer) windDown() {
+	p.sealer.close()
+	p.acks.deliver()
+	p.running.Wait()
+	p.acks.deliver()
+	p.client.Close()
+	close(p.closed)
 }

@@ -254,17 +254,22 @@ func TestWhatSendDoesNotTake(t *testing.T) {
 	cluster := fake(t, 2)
 	p, book := produceTo(t, cluster, ProducerConfig{BatchBytes: 5000, RequestBytes: 10_000})
 	for _, c := range []struct {
-		r   Record
-		say string
+		r     Record
+		say   string
+		large bool
 	}{
-		{Record{Partition: 2}, "it has 2 partitions"},
-		{Record{Partition: -2}, "it has 2 partitions"},
-		{Record{Value: make([]byte, 10_000)}, "RequestBytes"},
-		{Record{Headers: []batch.Header{{Key: "k", Value: make([]byte, 10_000)}}}, "RequestBytes"},
+		{Record{Partition: 2}, "it has 2 partitions", false},
+		{Record{Partition: -2}, "it has 2 partitions", false},
+		{Record{Value: make([]byte, 10_000)}, "RequestBytes allows 10000", true},
+		{Record{Headers: []batch.Header{{Key: "k", Value: make([]byte, 10_000)}}}, "RequestBytes allows 10000", true},
 	} {
-		if err := p.Send(t.Context(), c.r); err == nil || !strings.Contains(err.Error(), c.say) {
+		if err := p.Send(t.Context(), c.r); err == nil || !strings.Contains(err.Error(), c.say) || errors.Is(err, kerr.MessageTooLarge) != c.large {
 			t.Errorf("it says: %v", err)
 		}
+	}
+	small, _ := produceTo(t, cluster, ProducerConfig{BatchBytes: 5000, RequestBytes: 100_000, MaxBuffered: 16 << 10})
+	if err := small.Send(t.Context(), Record{Value: make([]byte, 17_000)}); !errors.Is(err, kerr.MessageTooLarge) || !strings.Contains(err.Error(), "MaxBuffered allows 16384") {
+		t.Errorf("without room it says: %v", err)
 	}
 	if err := p.Send(t.Context(), Record{Value: make([]byte, 4800)}); err != nil {
 		t.Error(err)

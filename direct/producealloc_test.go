@@ -36,7 +36,7 @@ func TestReadingAnAnswerAllocatesNothing(t *testing.T) {
 	body := madeResponse(newestProduce, 8)
 	var sum int64
 	if n := testing.AllocsPerRun(100, func() {
-		s := newProduceScan(body, newestProduce, "topic")
+		s := newProduceScan(body, newestProduce, madeTopic)
 		for s.next() {
 			sum += s.offset
 		}

@@ -125,8 +125,9 @@ type ProducerConfig struct {
 
 	// BatchBytes is the most that a batch has before compression, in bytes (batch.size). A
 	// record that is larger goes alone. Default 1,000,000, which brokers take unless
-	// message.max.bytes was lowered. Batches begin small, and grow to this as long as they
-	// are filled before Linger is over.
+	// message.max.bytes was lowered: a batch that one finds too large is sent in halves, and
+	// a record that is too large alone fails with kerr.MessageTooLarge. Batches begin small,
+	// and grow to this as long as they are filled before Linger is over.
 	BatchBytes int
 	// Linger is how long a batch waits for more records (linger.ms). Default 5 ms;
 	// negative: not at all.
@@ -136,8 +137,8 @@ type ProducerConfig struct {
 	// producer can have.
 	InFlight int
 	// RequestBytes is how many bytes of batches a request has at most (max.request.size),
-	// of which there is one of each partition at most. A larger record is refused. Default
-	// 8 MiB.
+	// of which there is one of each partition at most. Send refuses a larger record, with
+	// kerr.MessageTooLarge. Default 8 MiB, or what kgo.BrokerMaxWriteBytes allows.
 	RequestBytes int
 	// Connections is how many connections each broker is written to over. A partition
 	// stays with one of them, so that its batches keep their order. 0 takes 1, and 2 where
@@ -189,8 +190,25 @@ const (
 	leastProduceTime   = time.Millisecond
 )
 
+// Complete is the config that a producer on this machine works by: with the default of
+// everything that was left open. It connects to nobody; an error says what cannot be.
+func (c ProducerConfig) Complete() (ProducerConfig, error) {
+	c = c.withDefaults(cpus())
+	err := c.check()
+	if err == nil {
+		err = tryCodec(c.Compression, c.CompressionLevel)
+	}
+	if err != nil {
+		return c, fmt.Errorf("cannot produce: %w", err)
+	}
+	return c, nil
+}
+
 // idempotent says whether batches are numbered.
 func (c *ProducerConfig) idempotent() bool { return c.Acks == AcksAll && !c.NoIdempotence }
+
+// linger is how long a batch waits for more records; nothing where it is not to.
+func (c *ProducerConfig) linger() time.Duration { return max(c.Linger, 0) }
 
 // check finds what cannot be in a config that has its defaults, one sentence each.
 func (c *ProducerConfig) check() error {
@@ -242,7 +260,6 @@ func (c ProducerConfig) withDefaults(cpus float64) ProducerConfig {
 	span(&c.Linger, defaultLinger)
 	span(&c.DeliveryTimeout, defaultDeliveryTimeout)
 	span(&c.RequestTimeout, defaultRequestTimeout)
-	c.Linger = max(c.Linger, 0)
 	if c.OnAck == nil {
 		c.OnAck = func(Ack) {}
 	}

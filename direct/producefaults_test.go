@@ -289,7 +289,7 @@ func TestABatchThatIsTooLargeIsSplit(t *testing.T) {
 			if err := p.Send(t.Context(), Record{Value: make([]byte, 50_000)}); err != nil {
 				t.Fatal(err)
 			}
-			if err := flushed(t, p); codec == batch.None && !errors.Is(err, kerr.MessageTooLarge) {
+			if err := flushed(t, p); codec == batch.None && (!errors.Is(err, kerr.MessageTooLarge) || !strings.Contains(err.Error(), "a record of 50000 bytes")) {
 				t.Errorf("one record that is too large: %v", err)
 			}
 		})
@@ -435,6 +435,30 @@ func TestATopicThatIsMadeAnewEndsTheProducer(t *testing.T) {
 	}
 }
 
+// An idle producer asks for nothing, so that only the topic's id can tell.
+func TestATopicThatIsMadeAnewGetsNothingOfAnIdleProducer(t *testing.T) {
+	cluster := fake(t, 2)
+	p, book := produceTo(t, cluster, ProducerConfig{})
+	sendNumbers(t, p, 0, 10)
+	flush(t, p)
+	if err := cluster.DeleteTopic("topic"); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.CreateTopic("topic", 2, nil); err != nil {
+		t.Fatal(err)
+	}
+	sendNumbers(t, p, 10, 10)
+	if err := flushed(t, p); err == nil || !strings.Contains(err.Error(), "made anew") {
+		t.Errorf("Flush says: %v", err)
+	}
+	if n, failed := book.records(); n != 20 || failed != 10 {
+		t.Errorf("%d records were told of, and %d failed", n, failed)
+	}
+	if all := readAll(t, cluster, "topic"); len(all[0])+len(all[1]) > 0 {
+		t.Errorf("the namesake got %d and %d records", len(all[0]), len(all[1]))
+	}
+}
+
 // answering makes brokers answer produce requests by hand, n times.
 func answering(cluster *kfake.Cluster, n int, answer func(*kmsg.ProduceRequest, *kmsg.ProduceResponse)) *atomic.Int64 {
 	var hits atomic.Int64
@@ -447,7 +471,7 @@ func answering(cluster *kfake.Cluster, n int, answer func(*kmsg.ProduceRequest, 
 		response := request.ResponseKind().(*kmsg.ProduceResponse)
 		for _, topic := range request.Topics {
 			made := kmsg.NewProduceResponseTopic()
-			made.Topic = topic.Topic
+			made.Topic, made.TopicID = topic.Topic, topic.TopicID
 			for _, partition := range topic.Partitions {
 				p := kmsg.NewProduceResponseTopicPartition()
 				p.Partition, p.ErrorCode = partition.Partition, kerr.NotEnoughReplicas.Code
@@ -464,9 +488,11 @@ func answering(cluster *kfake.Cluster, n int, answer func(*kmsg.ProduceRequest, 
 func TestAnswersThatCannotBeAreNotBelieved(t *testing.T) {
 	other := kmsg.NewProduceResponseTopicPartition()
 	for name, answer := range map[string]func(*kmsg.ProduceRequest, *kmsg.ProduceResponse){
-		"missing":       func(_ *kmsg.ProduceRequest, r *kmsg.ProduceResponse) { r.Topics[0].Partitions = nil },
-		"nothing":       func(_ *kmsg.ProduceRequest, r *kmsg.ProduceResponse) { r.Topics = nil },
-		"another topic": func(_ *kmsg.ProduceRequest, r *kmsg.ProduceResponse) { r.Topics[0].Topic = "other" },
+		"missing": func(_ *kmsg.ProduceRequest, r *kmsg.ProduceResponse) { r.Topics[0].Partitions = nil },
+		"nothing": func(_ *kmsg.ProduceRequest, r *kmsg.ProduceResponse) { r.Topics = nil },
+		"another topic": func(_ *kmsg.ProduceRequest, r *kmsg.ProduceResponse) {
+			r.Topics[0].Topic, r.Topics[0].TopicID = "other", [16]byte{1}
+		},
 		"twice": func(_ *kmsg.ProduceRequest, r *kmsg.ProduceResponse) {
 			r.Topics[0].Partitions = append(r.Topics[0].Partitions, r.Topics[0].Partitions[0])
 		},

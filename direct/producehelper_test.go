@@ -180,14 +180,18 @@ func onceInOrder(t testing.TB, all map[int32][]*kgo.Record, n, partitions int) {
 
 // cuttable opens connections that can be cut.
 type cuttable struct {
-	mu     sync.Mutex
-	conns  map[net.Conn]bool
-	dialed int
+	through func(ctx context.Context, network, address string) (net.Conn, error) // nil: net's
+	mu      sync.Mutex
+	conns   map[net.Conn]bool
+	dialed  int
 }
 
 func (c *cuttable) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, network, address)
+	dial := c.through
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	conn, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

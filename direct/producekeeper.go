@@ -11,18 +11,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-const (
-	// produceViewAge is how old a view may become (metadata.max.age.ms): so partitions
-	// that are added are found.
-	produceViewAge = 5 * time.Minute
-	// mostExpireEvery is the longest between two looks for batches that are too old.
-	mostExpireEvery = time.Second
-)
+// mostExpireEvery is the longest between two looks for batches that are too old.
+const mostExpireEvery = time.Second
 
 // keep finds a lane for every partition that has something to send and none, again and
 // again until the producer ends, and tells the user what went wrong meanwhile.
 func (p *Producer) keep(ctx context.Context) {
-	timer := time.NewTimer(produceViewAge)
+	timer := time.NewTimer(p.viewAge)
 	defer timer.Stop()
 	for {
 		select {
@@ -40,19 +35,18 @@ func (p *Producer) keep(ctx context.Context) {
 
 // tend returns after how long it is to be called again at the latest.
 func (p *Producer) tend(ctx context.Context) time.Duration {
-	due, wait := p.seekers(p.now())
-	aged := p.now()-p.viewed >= int64(produceViewAge)
+	due := p.seekers(p.now())
+	aged := p.now()-p.viewed >= int64(p.viewAge) // so partitions that are added are found
 	if aged {
 		p.suspect()
 	}
 	if len(due) == 0 && !aged {
-		return wait
+		return p.soonest()
 	}
 	v, err := p.look(ctx)
 	if err != nil {
-		for _, t := range due {
-			p.postpone(t, err)
-		}
+		p.report(err)
+		p.postpone(due, err)
 		return p.soonest()
 	}
 	counts := map[int32]int{}
@@ -61,30 +55,44 @@ func (p *Producer) tend(ctx context.Context) time.Duration {
 		ranks[i] = counts[at.broker]
 		counts[at.broker]++
 	}
-	for _, t := range due {
-		if err := p.place(ctx, v, ranks, t); err != nil {
+	// Those that need a question first come last: nobody waits for it in vain, nor twice.
+	slices.SortStableFunc(due, func(a, b *producePartition) int { return int(a.renewal()) - int(b.renewal()) })
+	for i, t := range due {
+		if err := p.identify(ctx, t); err != nil {
+			p.report(err)
+			p.postpone(due[i:], err)
+			break
+		}
+		if err := p.place(v, ranks, t); err != nil {
 			p.suspect()
-			p.postpone(t, err)
+			p.postpone(due[i:i+1], err)
 		}
 	}
 	return p.soonest()
 }
 
-// seekers are the partitions whose lane is to be found now, and how long until there is
-// another one.
-func (p *Producer) seekers(now int64) (due []*producePartition, wait time.Duration) {
+// report tells of an error that is nobody's batch's, or ends the producer by it.
+func (p *Producer) report(err error) {
+	if final := p.patience.final(err); final != nil {
+		p.fail(final)
+		return
+	}
+	p.reports.add(err)
+}
+
+// seekers are the partitions whose lane is to be found now.
+func (p *Producer) seekers(now int64) (due []*producePartition) {
 	p.mu.Lock()
 	all := p.seeking
 	p.seeking = nil
 	p.mu.Unlock()
-	wait = produceViewAge
 	var later []*producePartition
 	for _, t := range all {
 		t.mu.Lock()
-		left := time.Duration(t.notBefore - now)
+		early := t.notBefore > now
 		t.mu.Unlock()
-		if left > 0 {
-			later, wait = append(later, t), min(wait, left)
+		if early {
+			later = append(later, t)
 		} else {
 			due = append(due, t)
 		}
@@ -92,31 +100,33 @@ func (p *Producer) seekers(now int64) (due []*producePartition, wait time.Durati
 	p.mu.Lock()
 	p.seeking = append(p.seeking, later...)
 	p.mu.Unlock()
-	return due, wait
+	return due
 }
 
-// soonest is how long until a lane is to be found for a partition.
+// soonest is how long until a lane is to be found for a partition, or the view too old.
 func (p *Producer) soonest() time.Duration {
 	p.mu.Lock()
 	all := slices.Clone(p.seeking)
 	p.mu.Unlock()
-	now, wait := p.now(), produceViewAge
+	next := p.viewed + int64(p.viewAge)
 	for _, t := range all {
 		t.mu.Lock()
-		wait = min(wait, max(0, time.Duration(t.notBefore-now)))
+		next = min(next, t.notBefore)
 		t.mu.Unlock()
 	}
-	return wait
+	return max(0, time.Duration(next-p.now()))
 }
 
-// postpone makes a lane be sought later.
-func (p *Producer) postpone(t *producePartition, err error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.window.tries++
-	t.window.cause = err
-	t.notBefore = p.now() + int64(produceBackOff(t.window.tries))
-	p.seek(t)
+// postpone makes lanes be sought later.
+func (p *Producer) postpone(all []*producePartition, err error) {
+	for _, t := range all {
+		t.mu.Lock()
+		t.window.tries++
+		t.window.cause = err
+		t.notBefore = p.now() + int64(backOff(t.window.tries))
+		p.seek(t)
+		t.mu.Unlock()
+	}
 }
 
 // look is who leads what, asked anew when what was known is not to be trusted.
@@ -128,28 +138,20 @@ func (p *Producer) look(ctx context.Context) (*view, error) {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	v, err := p.topology.refresh(ctx, had)
+	p.viewed = p.now() // and if it was in vain
 	if err != nil {
 		p.suspect()
-		p.reports.add(err)
 		return nil, err
 	}
-	p.viewed = p.now()
-	if none := [16]byte{}; had.topicID != v.topicID && had.topicID != none && v.topicID != none {
-		err := fmt.Errorf("topic %q was deleted, and one of the same name made anew: start a new producer for it", p.cfg.Topic)
-		p.fail(err)
-		return nil, err
-	}
+	p.patience.found()
 	p.grow(len(v.partitions))
 	return v, nil
 }
 
 // place gives a partition to a lane of its leader.
-func (p *Producer) place(ctx context.Context, v *view, ranks []int, t *producePartition) error {
+func (p *Producer) place(v *view, ranks []int, t *producePartition) error {
 	if int(t.id) >= len(v.partitions) {
 		return fmt.Errorf("the cluster knows of %d partitions: %w", len(v.partitions), kerr.UnknownTopicOrPartition)
-	}
-	if err := p.identify(ctx, t); err != nil {
-		return err
 	}
 	leader := v.partitions[t.id]
 	if leader.broker < 0 {
@@ -217,6 +219,13 @@ func (p *Producer) succeed(than produceIdentity, renew produceRenewal) (produceI
 			return next, true
 		}
 	}
+}
+
+// renewal is what a partition needs before it sends again.
+func (t *producePartition) renewal() produceRenewal {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.window.renew
 }
 
 // identify asks for a new producer id where a partition needs one.

@@ -39,6 +39,7 @@ type producerLane struct {
 	paused   atomic.Int64  // nothing is sent before, ns: a broker's quota
 
 	conn    *wire.Conn
+	topic   produceTopic
 	version int16
 	encoder produceEncoder
 	count   uint64              // of requests
@@ -89,20 +90,25 @@ func (l *producerLane) connect(ctx context.Context, conn *wire.Conn) (err error)
 			return err
 		}
 	}
-	l.conn = conn
-	if l.version, err = produceVersion(conn, p.cfg.Compression); err != nil {
+	l.conn, l.topic = conn, produceTopic{p.cfg.Topic, p.topology.latest().topicID}
+	if l.version, err = produceVersion(conn, l.topic, p.cfg.Compression); err != nil {
 		l.hangUp()
 		return err
 	}
-	l.encoder = newProduceEncoder(l.version, p.cfg.Topic, p.cfg.Acks, p.cfg.RequestTimeout)
+	l.encoder = newProduceEncoder(l.version, l.topic, p.cfg.Acks, p.cfg.RequestTimeout)
 	conn.SetSendTimeout(p.cfg.RequestTimeout)
 	l.used = p.now()
 	return nil
 }
 
-// produceVersion is the version to speak.
-func produceVersion(conn *wire.Conn, codec batch.Codec) (int16, error) {
-	version, err := conn.Version(produceKey, newestProduce)
+// produceVersion is the version to speak. A topic is named by its id where that is known:
+// a namesake then gets nothing.
+func produceVersion(conn *wire.Conn, topic produceTopic, codec batch.Codec) (int16, error) {
+	most := int16(newestProduce)
+	if topic.id == noTopicID {
+		most = produceByID - 1
+	}
+	version, err := conn.Version(produceKey, most)
 	if err != nil {
 		return 0, err
 	}
@@ -153,8 +159,8 @@ func (l *producerLane) end(ctx context.Context, err error) {
 	quiet := errors.Is(err, errQuietly)
 	err = fmt.Errorf("writing to topic %q at broker %d at %s: %w", p.cfg.Topic, l.at.broker, l.at.address, err)
 	if !quiet && ctx.Err() == nil {
-		p.reports.add(err)
 		p.suspect()
+		p.report(err)
 	}
 	for _, t := range p.all() {
 		t.mu.Lock()
@@ -223,8 +229,9 @@ func (l *producerLane) receive() error {
 func (l *producerLane) answered(r *produceRequest, body []byte) error {
 	p, now := l.producer, l.producer.now()
 	defer p.acks.deliver()
-	scan := newProduceScan(body, l.version, p.cfg.Topic)
+	scan := newProduceScan(body, l.version, l.topic)
 	all, count := p.all(), 0
+	var denied error
 	for scan.next() {
 		a := &scan.produceAnswer
 		if uint(a.partition) >= uint(len(all)) {
@@ -238,6 +245,14 @@ func (l *producerLane) answered(r *produceRequest, body []byte) error {
 			return fmt.Errorf("the broker answered about partition %d, of which it was asked nothing", a.partition)
 		}
 		count++
+		if a.code == 0 {
+			p.patience.accepted()
+		} else if _, err := a.err(); denied == nil {
+			denied = p.patience.denied(fmt.Errorf("writing to topic %q: %w", p.cfg.Topic, err))
+		}
+	}
+	if denied != nil {
+		p.fail(denied)
 	}
 	if scan.failed() {
 		return fmt.Errorf("to a produce request of version %d: %w", l.version, errAnswer)

@@ -7,14 +7,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+
 	"redline/direct/batch"
 )
 
 const (
-	// firstProduceBackOff and mostProduceBackOff are how long a partition waits before it
-	// tries again, at first and at most.
-	firstProduceBackOff = 10 * time.Millisecond
-	mostProduceBackOff  = time.Second
 	// provenFor is how long a leader that has taken a batch is believed to remember the
 	// producer, where it gets no others. Brokers do for a day (producer.id.expiration.ms).
 	provenFor = time.Minute
@@ -83,8 +81,8 @@ func (t *producePartition) put(ms int64, r *Record) bool {
 func (t *producePartition) putSlowly(ctx context.Context, ms int64, r *Record) error {
 	var none batch.Builder
 	need := t.producer.headSize + none.SizeWith(r.Key, len(r.Value), r.Headers)
-	if cfg := &t.producer.cfg; need > cfg.RequestBytes || produceClass(need) > cfg.MaxBuffered {
-		return fmt.Errorf("cannot send a record of %d bytes to topic %q: a batch of it alone has up to %d, which RequestBytes (%d) and MaxBuffered (%d) do not allow", len(r.Key)+len(r.Value), cfg.Topic, need, cfg.RequestBytes, cfg.MaxBuffered)
+	if err := t.producer.cfg.fits(r, need); err != nil {
+		return err
 	}
 	var lent *produceBatch
 	for {
@@ -103,6 +101,19 @@ func (t *producePartition) putSlowly(ctx context.Context, ms int64, r *Record) e
 			return fmt.Errorf("cannot send to topic %q: %w", t.producer.cfg.Topic, err)
 		}
 	}
+}
+
+// fits says whether a record can be sent that takes a batch of so many bytes alone.
+func (c *ProducerConfig) fits(r *Record, need int) error {
+	limit, bytes := "RequestBytes", c.RequestBytes
+	if need <= c.RequestBytes {
+		limit, bytes = "MaxBuffered", c.MaxBuffered
+		need = produceClass(need)
+	}
+	if need <= bytes {
+		return nil
+	}
+	return fmt.Errorf("cannot send a record of %d bytes to topic %q: alone it takes %d bytes, where %s allows %d; raise that, or send smaller ones: %w", len(r.Key)+len(r.Value), c.Topic, need, limit, bytes, kerr.MessageTooLarge)
 }
 
 // place puts a record into the open batch, or into a new one where one was lent; t.mu is
@@ -137,11 +148,12 @@ func (t *producePartition) begin(b *produceBatch, need int) {
 	b.of, b.first, b.deadline = t, t.taken, now+int64(t.producer.cfg.DeliveryTimeout)
 	t.builder.Begin(b.buf)
 	t.open, t.roof, t.hurried = b, max(need, min(b.charged, t.most)), false
-	t.due = now + int64(t.producer.cfg.Linger)
+	linger := t.producer.cfg.linger()
+	t.due = now + int64(linger)
 	switch {
 	case t.lane == nil:
 		t.seek()
-	case t.producer.cfg.Linger == 0:
+	case linger == 0:
 		t.advance(now)
 	case !t.lingering:
 		t.lingering = true
@@ -280,16 +292,11 @@ func (t *producePartition) detach(wait time.Duration) {
 	t.seek()
 }
 
-// produceBackOff is how long to wait after so many failures in a row.
-func produceBackOff(tries int) time.Duration {
-	return min(firstProduceBackOff<<min(max(tries-1, 0), 10), mostProduceBackOff)
-}
-
 // answered takes a broker's answer; t.mu is held. It returns false where nothing was asked.
 func (t *producePartition) answered(a *produceAnswer, request uint64, now int64) bool {
 	pauses := t.window.pauses
 	err, told := a.err()
-	if !t.window.answered(request, a.offset, err, told) {
+	if !t.window.answered(request, max(a.offset, -1), err, told) {
 		return false
 	}
 	t.answers = now
@@ -308,7 +315,7 @@ func (t *producePartition) lost(err error, quiet bool, now int64) {
 	}
 	wait := time.Duration(0)
 	if !quiet {
-		wait = produceBackOff(t.window.tries)
+		wait = backOff(t.window.tries)
 	}
 	t.detach(wait)
 	t.settle(t.window.pauses, now)
@@ -339,7 +346,7 @@ func (t *producePartition) settle(pauses int, now int64) {
 		t.producer.suspect()
 	}
 	if t.lane != nil && (w.pauses > pauses || w.renew != produceKeep) {
-		t.detach(produceBackOff(w.tries))
+		t.detach(backOff(w.tries))
 	}
 	t.advance(now)
 }

@@ -18,11 +18,18 @@ func (r *produceRequest) reset(id uint64) {
 	r.id, r.partitions, r.bytes = id, r.partitions[:0], 0
 }
 
+// produceTopic is a topic as requests and answers name it: by name, and by id from
+// produceByID on.
+type produceTopic struct {
+	name string
+	id   [16]byte
+}
+
 // produceEncoder writes the body of a request: what is between the batches goes into one
 // buffer, and the batches stay where they are.
 type produceEncoder struct {
 	flexible bool
-	start    []byte // transaction, acks, timeout, one topic and its name
+	start    []byte // transaction, acks, timeout, one topic and what it is called
 
 	between []byte
 	ends    []int // of the piece before each batch
@@ -30,7 +37,7 @@ type produceEncoder struct {
 	pieces  [][]byte
 }
 
-func newProduceEncoder(version int16, topic string, acks Acks, timeout time.Duration) produceEncoder {
+func newProduceEncoder(version int16, topic produceTopic, acks Acks, timeout time.Duration) produceEncoder {
 	be := binary.BigEndian
 	e := produceEncoder{flexible: version >= produceIsFlexible}
 	if e.flexible {
@@ -41,12 +48,16 @@ func newProduceEncoder(version int16, topic string, acks Acks, timeout time.Dura
 	e.start = be.AppendUint16(e.start, uint16(acks.wire()))
 	e.start = be.AppendUint32(e.start, uint32(timeout.Milliseconds()))
 	e.start = e.count(e.start, 1)
-	if e.flexible {
-		e.start = binary.AppendUvarint(e.start, uint64(len(topic)+1))
-	} else {
-		e.start = be.AppendUint16(e.start, uint16(len(topic)))
+	switch {
+	case version >= produceByID:
+		e.start = append(e.start, topic.id[:]...)
+		return e
+	case e.flexible:
+		e.start = binary.AppendUvarint(e.start, uint64(len(topic.name)+1))
+	default:
+		e.start = be.AppendUint16(e.start, uint16(len(topic.name)))
 	}
-	e.start = append(e.start, topic...)
+	e.start = append(e.start, topic.name...)
 	return e
 }
 

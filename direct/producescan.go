@@ -11,12 +11,13 @@ import (
 // Versions of produce requests, and what answers have from them on.
 const (
 	produceKey        = 0
-	oldestProduce     = 3  // the first with the batches of today
-	newestProduce     = 11 // the last before topics have ids, and transactions begin by themselves
+	oldestProduce     = 3 // the first with the batches of today
+	newestProduce     = 13
 	produceHasStart   = 5
 	produceHasZstd    = 7
 	produceHasMessage = 8
 	produceIsFlexible = 9
+	produceByID       = 13 // topics are named by id
 	// mostProduceMessage is how much of a broker's text goes into an error, in bytes.
 	mostProduceMessage = 200
 )
@@ -44,7 +45,7 @@ func (a *produceAnswer) err() (*kerr.Error, error) {
 
 // produceScan goes through the answer to a produce request:
 //
-//	[topics: name, [partitions: number, error, offset, append time, log start,
+//	[topics: name or id, [partitions: number, error, offset, append time, log start,
 //	                [records with errors: number, text], text, tags], tags], throttle time, tags
 type produceScan struct {
 	produceAnswer
@@ -52,14 +53,14 @@ type produceScan struct {
 
 	cursor     wire.Cursor
 	version    int16
-	topic      string
+	topic      produceTopic
 	topics     int
 	partitions int
 	bad        bool
 }
 
 // newProduceScan begins before the first batch.
-func newProduceScan(body []byte, version int16, topic string) produceScan {
+func newProduceScan(body []byte, version int16, topic produceTopic) produceScan {
 	s := produceScan{cursor: wire.NewCursor(body), version: version, topic: topic}
 	s.topics = s.items(4)
 	return s
@@ -97,7 +98,7 @@ func (s *produceScan) next() bool {
 			return false
 		}
 		s.topics--
-		if name := s.text(); string(name) != s.topic {
+		if !s.named() {
 			s.bad = true
 			return false
 		}
@@ -110,6 +111,14 @@ func (s *produceScan) next() bool {
 		s.tags()
 	}
 	return !s.cursor.Bad()
+}
+
+// named reads how the topic is called, and says whether it is ours.
+func (s *produceScan) named() bool {
+	if s.version >= produceByID {
+		return s.cursor.UUID() == s.topic.id && !s.cursor.Bad()
+	}
+	return string(s.text()) == s.topic.name
 }
 
 func (s *produceScan) read() {

@@ -20,9 +20,6 @@ func (l *producerLane) send(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if err := l.renew(ctx); err != nil {
-			return err
-		}
 		if err := l.fill(ctx, r, timer); err != nil || len(r.partitions) == 0 {
 			return err
 		}
@@ -32,10 +29,10 @@ func (l *producerLane) send(ctx context.Context) error {
 	}
 }
 
-// renew authenticates anew where that is due.
+// renew authenticates anew where that is due and there is something to send.
 func (l *producerLane) renew(ctx context.Context) error {
 	at := l.conn.Expires()
-	if at.IsZero() || time.Now().Before(at) {
+	if at.IsZero() || time.Now().Before(at) || !l.any() {
 		return nil
 	}
 	if l.producer.cfg.Acks == AcksNone {
@@ -80,6 +77,9 @@ func (l *producerLane) fill(ctx context.Context, r *produceRequest, timer *time.
 		if wait <= 0 {
 			if now-l.used > int64(produceIdle) && len(l.free) == cap(l.free)-1 && l.any() {
 				return errQuietly
+			}
+			if err := l.renew(ctx); err != nil {
+				return err
 			}
 			if l.compose(r, now); len(r.partitions) > 0 {
 				return nil
@@ -148,7 +148,7 @@ func (l *producerLane) collect(now int64) (horizon int64) {
 	l.due = l.due[:0]
 	horizon = now
 	if len(l.turn) > 0 || len(l.linger) > 0 && l.linger[0].due <= now {
-		horizon += int64(l.producer.cfg.Linger) / 2
+		horizon += int64(l.producer.cfg.linger()) / 2
 	}
 	if l.producer.memory.waiting.Load() > 0 {
 		horizon = math.MaxInt64

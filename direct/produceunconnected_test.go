@@ -20,7 +20,7 @@ func unconnected(t testing.TB, cfg ProducerConfig) *Producer {
 	p.grow(1)
 	t0 := p.all()[0]
 	l := newProducerLane(p, laneAddress{})
-	l.encoder = newProduceEncoder(newestProduce, "topic", AcksAll, time.Second)
+	l.encoder = newProduceEncoder(newestProduce, madeTopic, AcksAll, time.Second)
 	t0.lane = l
 	return p
 }

@@ -205,7 +205,10 @@ func (w *produceWindow) landed(i int, offset int64) {
 		landing = InDoubt
 	}
 	left[i].settle(landing, offset, nil)
-	w.proven, w.probe, w.tries, w.cause = true, nil, 0, nil
+	w.proven, w.probe, w.tries = true, nil, 0
+	if !w.failing {
+		w.cause = nil // else it is told once nothing flies
+	}
 	if !w.idempotent {
 		return
 	}
@@ -219,6 +222,9 @@ func (w *produceWindow) landed(i int, offset int64) {
 // refused decides what becomes of a batch that a broker did not acknowledge.
 func (w *produceWindow) refused(i int, err *kerr.Error, told error) {
 	b := w.left()[i]
+	if produceTooLarge(err) && b.records == 1 {
+		told = tooLarge(b, told)
+	}
 	w.failed(b, told)
 	if w.idempotent && produceLostTrack(err) {
 		w.lostTrack(i)
@@ -234,6 +240,14 @@ func (w *produceWindow) refused(i int, err *kerr.Error, told error) {
 	if !again {
 		w.fail(i, b.cause)
 	}
+}
+
+// tooLarge says of a batch of one record that a broker does not take it.
+func tooLarge(b *produceBatch, told error) error {
+	if !errors.Is(told, kerr.MessageTooLarge) {
+		told = fmt.Errorf("%w: %w", kerr.MessageTooLarge, told)
+	}
+	return fmt.Errorf("a record of %d bytes, alone in a batch of %d, is more than the topic takes (max.message.bytes): raise that, or send smaller ones: %w", b.bytes, len(b.raw), told)
 }
 
 // failed notes that a batch has to be sent again, or fails.
@@ -446,10 +460,12 @@ func (w *produceWindow) expire(now int64) {
 // end fails all that does not fly, and what flies when it comes back without an
 // acknowledgement.
 func (w *produceWindow) end(err error) {
-	w.ended = err
+	if w.ended == nil {
+		w.ended = err
+	}
 	for i, b := range w.left() {
 		if b.state == produceWaiting && b.sealed {
-			w.fail(i, because(err, b.cause))
+			w.fail(i, because(w.ended, b.cause))
 		}
 	}
 }

@@ -185,7 +185,7 @@ func (r *windowed) send() bool {
 }
 
 // process makes the broker handle the oldest request that it has not.
-func (r *windowed) process() bool {
+func (r *windowed) process() {
 	for i := range r.pipe {
 		f := &r.pipe[i]
 		if f.answered {
@@ -201,27 +201,26 @@ func (r *windowed) process() bool {
 				kerr.NotEnoughReplicas, kerr.NotLeaderForPartition, kerr.KafkaStorageError, kerr.MessageTooLarge, kerr.RecordListTooLarge,
 				kerr.InvalidRecord, kerr.TopicAuthorizationFailed, kerr.UnknownServerError, kerr.CorruptMessage, kerr.RequestTimedOut,
 			}).Draw(r.T, "refused")
-			return true
+			return
 		}
 		if f.offset, f.err = r.broker.append(f.who, f.sequence, f.first, f.records); f.err != nil {
-			return true
+			return
 		}
 		if trouble == 2 && r.w.acks == AcksAll { // and after it
 			f.err = rapid.SampledFrom([]*kerr.Error{
 				kerr.NotLeaderForPartition, kerr.NotEnoughReplicasAfterAppend, kerr.RequestTimedOut, kerr.KafkaStorageError, kerr.UnknownServerError, kerr.UnknownTopicOrPartition,
 			}).Draw(r.T, "answered")
-			return true
+			return
 		}
 		r.broker.commit(len(r.broker.log) - 1)
-		return true
+		return
 	}
-	return false
 }
 
 // deliver hands over the oldest answer.
-func (r *windowed) deliver() bool {
+func (r *windowed) deliver() {
 	if len(r.pipe) == 0 || !r.pipe[0].answered {
-		return false
+		return
 	}
 	f := r.pipe[0]
 	r.pipe = r.pipe[1:]
@@ -237,7 +236,6 @@ func (r *windowed) deliver() bool {
 		r.Fatalf("request %d was answered twice", f.request)
 	}
 	r.settle()
-	return true
 }
 
 // lose ends the connection: of what was not answered yet, the broker may have some, and
@@ -449,6 +447,15 @@ func TestABatchBehindOneThatFailedKeepsItsNumber(t *testing.T) {
 	}
 	if w.identity.epoch != 0 || w.renew != produceKeep {
 		t.Error("the epoch changed for nothing")
+	}
+}
+
+func TestAFailureIsToldAlsoWhenALaterBatchShowsThatNothingIsLost(t *testing.T) {
+	w, all := openWindow(t, 2)
+	w.answered(1, -1, kerr.NotEnoughReplicasAfterAppend, kerr.NotEnoughReplicasAfterAppend)
+	w.answered(2, 1, nil, nil)
+	if all[0].landed != InLog || w.pauses != 1 || w.tries != 1 || !errors.Is(w.cause, kerr.NotEnoughReplicasAfterAppend) {
+		t.Errorf("the first is %v, %d pauses, %d tries: %v", all[0].landed, w.pauses, w.tries, w.cause)
 	}
 }
 

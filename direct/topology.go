@@ -34,6 +34,9 @@ type view struct {
 	brokers    map[int32]string // node id to host:port
 }
 
+// noTopicID is that of a topic whose broker tells none, as those before Kafka 2.8.
+var noTopicID [16]byte
+
 // topology asks who leads a topic's partitions. Those who ask at the same time share a
 // question.
 type topology struct {
@@ -41,9 +44,11 @@ type topology struct {
 	topic  string
 
 	asking sync.Mutex // held by who asks
-	mu     sync.Mutex
-	last   *view
 	asked  time.Time
+	id     [16]byte // the last that was told
+
+	mu   sync.Mutex
+	last *view
 }
 
 func newTopology(cl *kgo.Client, topic string) *topology {
@@ -57,7 +62,8 @@ func (t *topology) latest() *view {
 	return t.last
 }
 
-// refresh returns a view newer than the one given.
+// refresh returns a view newer than the one given. It is an error that nobody can go on
+// from when the topic is not the one that was there before.
 func (t *topology) refresh(ctx context.Context, than *view) (*view, error) {
 	t.asking.Lock()
 	defer t.asking.Unlock()
@@ -76,10 +82,25 @@ func (t *topology) refresh(ctx context.Context, than *view) (*view, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot find out who leads topic %q: %w", t.topic, err)
 	}
+	if err := t.same(v); err != nil {
+		return nil, err
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = v
 	return v, nil
+}
+
+// same checks that a view is not of a namesake, as far as ids are told; t.asking is held.
+func (t *topology) same(v *view) error {
+	if v.topicID == noTopicID {
+		return nil
+	}
+	if t.id != noTopicID && t.id != v.topicID {
+		return &gone{fmt.Errorf("topic %q was deleted, and one of the same name made anew: its records are others, start anew for them", t.topic)}
+	}
+	t.id = v.topicID
+	return nil
 }
 
 func (t *topology) ask(ctx context.Context) (*view, error) {

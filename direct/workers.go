@@ -107,8 +107,9 @@ func (c *Consumer) abandon(r *reader) {
 	c.release(r)
 }
 
+// handleChunk handles the batches of a chunk, until ctx ends.
 func (c *Consumer) handleChunk(ctx context.Context, r *reader, handle func(context.Context, *Batch) error) error {
-	for {
+	for ctx.Err() == nil {
 		b, err := c.take(r)
 		var unreadable *BatchError
 		switch {
@@ -121,9 +122,9 @@ func (c *Consumer) handleChunk(ctx context.Context, r *reader, handle func(conte
 		if err := handle(ctx, b); err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			c.enter(r) // it counts as handled
-			return nil
-		}
 	}
+	if r.shown {
+		c.enter(r) // it counts as handled
+	}
+	return nil
 }

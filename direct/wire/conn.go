@@ -37,6 +37,7 @@ type Conn struct {
 	address  string
 	versions map[int16]versions // by request key
 	failure  atomic.Pointer[error]
+	told     bool // hooks know of it
 
 	// Requests are counted, and the count is their correlation id; so are responses, which
 	// come in the same order.
@@ -79,12 +80,14 @@ func (c *Conn) Close() error {
 	if !c.failure.CompareAndSwap(nil, &closed) {
 		return nil // closed when it failed
 	}
+	c.disconnected()
 	return c.stream.Close()
 }
 
 // fail ends the connection and returns why it ended: the first reason given.
 func (c *Conn) fail(err error) error {
 	if c.failure.CompareAndSwap(nil, &err) {
+		c.disconnected()
 		c.stream.Close()
 	}
 	return *c.failure.Load()

@@ -25,13 +25,16 @@ type Dialer struct {
 	least      *kversion.Versions
 	timeout    time.Duration
 	maxRequest int // bytes
+	hooks      []kgo.Hook
 }
 
 // NewDialer takes from a client's options how its brokers are reached: Dialer,
 // DialTLSConfig, DialTLS, DialTimeout, SASL, ClientID, SoftwareNameAndVersion,
 // MaxVersions, MinVersions, BrokerMaxWriteBytes, and RequestTimeoutOverhead, which is how
 // long a broker may be silent (SetReceiveTimeout, SetSendTimeout). SASL mechanisms are
-// shared with the client, which closes them when it is closed.
+// shared with the client, which closes them when it is closed. Of its hooks (WithHooks)
+// those are called that hear of connections: HookBrokerConnect and HookBrokerDisconnect,
+// with UnknownNode for the broker. Those that hear of each request are not.
 func NewDialer(cl *kgo.Client) (*Dialer, error) {
 	if cl == nil {
 		return nil, errors.New("cannot take options from a client that is nil: make one with kgo.NewClient")
@@ -47,6 +50,7 @@ func NewDialer(cl *kgo.Client) (*Dialer, error) {
 	option(cl, "MinVersions", &d.least, &err)
 	option(cl, "RequestTimeoutOverhead", &d.timeout, &err)
 	option(cl, "BrokerMaxWriteBytes", &maxWrite, &err)
+	option(cl, "WithHooks", &d.hooks, &err)
 	if err != nil {
 		return nil, err
 	}
@@ -105,14 +109,20 @@ func software(option []any) (nameAndVersion [2]string, err error) {
 // of the SASL mechanism, and those of kerr that the broker answered with
 // (kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism).
 func (d *Dialer) Dial(ctx context.Context, address string) (*Conn, error) {
+	began := time.Now()
 	stream, err := d.dial(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to the broker at %s: %w", address, err)
+		err = fmt.Errorf("cannot connect to the broker at %s: %w", address, err)
+		d.connected(address, began, nil, err)
+		return nil, err
 	}
 	c := newConn(d, stream, address)
 	if err := c.within(ctx, c.introduce); err != nil {
 		_ = c.Close() // what was wrong is said already
+		d.connected(address, began, stream, err)
 		return nil, err
 	}
+	c.told = true
+	d.connected(address, began, stream, nil)
 	return c, nil
 }

@@ -16,16 +16,16 @@ import (
 const pollWait = 500 * time.Millisecond
 
 type consumer struct {
-	opening *opening[*direct.Consumer]
-	end     context.CancelFunc // of the opening
-	direct  *direct.Consumer   // nil until the first poll has it
-	rewound map[int32]int64    // before that
-	draft   *draft
-	watch   *watch
-	topic   string
-	group   bool
-	wire    *client.Wire
-	batch   shown
+	opening  *opening[*direct.Consumer]
+	end      context.CancelFunc // of the opening
+	direct   *direct.Consumer   // nil until the first poll has it
+	rewound  map[int32]int64    // before that
+	settings map[string]string
+	watch    *watch
+	topic    string
+	group    bool
+	wire     *client.Wire
+	batch    shown
 	// throttled is what of it the wire knows.
 	throttled time.Duration
 }
@@ -43,11 +43,14 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 		}
 	}
 	watch := newWatch(o.Options, tell, cluster.ReadNeeds(o.Topic, o.Group))
-	c := &consumer{draft: d, watch: watch, topic: o.Topic, group: o.Group != "", wire: o.Wire, rewound: make(map[int32]int64)}
+	if d.consumer, err = d.consuming(o, watch).Complete(); err != nil {
+		return nil, err
+	}
+	c := &consumer{settings: d.settings(), watch: watch, topic: o.Topic, group: o.Group != "", wire: o.Wire, rewound: make(map[int32]int64)}
 	var ctx context.Context
 	ctx, c.end = context.WithCancel(context.Background())
 	c.opening = open(ctx, watch, o.Topic, func(ctx context.Context) (*direct.Consumer, error) {
-		return direct.NewConsumer(ctx, d.consuming(o, watch))
+		return direct.NewConsumer(ctx, d.consumer)
 	})
 	return c, nil
 }
@@ -55,7 +58,7 @@ func (library) Consumer(o client.ConsumeOptions) (client.Consumer, error) {
 // consuming is the config of a consumer.
 func (d *draft) consuming(o client.ConsumeOptions, watch *watch) direct.ConsumerConfig {
 	cfg := d.consumer
-	cfg.Kafka, cfg.Topic, cfg.Assign, cfg.Group, cfg.OnError = d.kafka(o.Options, watch), o.Topic, maps.Clone(o.Assign), o.Group, watch.met
+	cfg.Kafka, cfg.Topic, cfg.Assign, cfg.Group, cfg.OnError = d.kafka(o.Options, watch), o.Topic, maps.Clone(o.Assign), o.Group, watch.tell
 	if o.Reset == "latest" {
 		cfg.Reset = direct.ResetLatest
 	}
@@ -135,7 +138,6 @@ func (c *consumer) Poll(ctx context.Context, handle func(client.Batch)) error {
 		}
 	}
 	c.direct.Done()
-	c.watch.worked()
 	c.noteThrottled()
 	return nil
 }
@@ -192,14 +194,8 @@ func (c *consumer) Rewind(offsets map[int32]int64) error {
 	return c.direct.Seek(offsets)
 }
 
-// Settings waits a moment for the consumer, for what it has chosen by itself.
-func (c *consumer) Settings() map[string]string {
-	inForce := *c.draft
-	if opened, ok := c.opening.soon(); ok {
-		inForce.consumer, inForce.opened = opened.Settings(), true
-	}
-	return inForce.settings()
-}
+// Settings have what direct chooses for this machine.
+func (c *consumer) Settings() map[string]string { return maps.Clone(c.settings) }
 
 func (c *consumer) Close(ctx context.Context) error {
 	c.end()

@@ -1,8 +1,11 @@
 package direct
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"testing"
+	"time"
 
 	"redline/internal/client"
 	"redline/internal/client/clienttest"
@@ -52,6 +55,35 @@ func TestWhatNobodyAskedForIsShownAsItIs(t *testing.T) {
 			if got := d.settings()[key]; got != want {
 				t.Errorf("%v: %s is shown as %q, want %q", c.user, key, got, want)
 			}
+		}
+	}
+}
+
+// Nobody is connected to, and nothing is waited for.
+func TestWhatDirectChoosesIsShownAtOnce(t *testing.T) {
+	o := client.Options{Brokers: []string{"127.0.0.1:1"}, Profile: client.Tuned}
+	began := time.Now()
+	c, err := Library.Consumer(client.ConsumeOptions{Options: o, Topic: "topic", Assign: map[int32]int64{0: 0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := Library.Producer(client.ProduceOptions{Options: o, Topic: "topic"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings := c.Settings()
+	maps.Copy(settings, p.Settings())
+	for _, name := range []string{"connections.per.broker", "fetch.max.bytes", "fetch.max.wait.ms", "batch.size", "linger.ms", "produce.connections", "buffer.memory", "delivery.timeout.ms"} {
+		if settings[name] == "" || settings[name] == "0" {
+			t.Errorf("%s is shown as %q", name, settings[name])
+		}
+	}
+	if took := time.Since(began); took > 500*time.Millisecond {
+		t.Errorf("it took %v", took)
+	}
+	for _, end := range []func(context.Context) error{c.Close, p.Close} {
+		if err := end(t.Context()); err != nil {
+			t.Error(err)
 		}
 	}
 }

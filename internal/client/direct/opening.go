@@ -13,8 +13,6 @@ const (
 	unknownTopicFor = 5 * time.Second
 	// openAgain is the wait after an attempt that failed.
 	openAgain = 100 * time.Millisecond
-	// showWithin is how long Settings waits for a client, which chooses some by itself.
-	showWithin = time.Second
 )
 
 // opening is a client of package direct that is being made in the background: making one
@@ -60,7 +58,6 @@ func persist[C any](ctx context.Context, w *watch, attempt func(context.Context)
 			return c, before
 		}
 		before = err
-		w.blame(err)
 		switch {
 		case !client.UnknownTopic(err):
 			missing = time.Time{}
@@ -73,6 +70,7 @@ func persist[C any](ctx context.Context, w *watch, attempt func(context.Context)
 		if within.Err() != nil || !w.passes(err) {
 			return c, err
 		}
+		w.tell(err)
 	}
 }
 
@@ -90,14 +88,4 @@ func (o *opening[C]) there(ctx context.Context) bool {
 func (o *opening[C]) made() (C, bool) {
 	<-o.done
 	return o.client, o.err == nil
-}
-
-// soon is made for who waits a moment only.
-func (o *opening[C]) soon() (c C, ok bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), showWithin)
-	defer cancel()
-	if !o.there(ctx) {
-		return c, false
-	}
-	return o.made()
 }

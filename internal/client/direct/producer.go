@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,16 +26,16 @@ type slot struct {
 func (s *slot) begin(own []byte) { s.own = own }
 
 type producer struct {
-	opening *opening[*direct.Producer]
-	end     context.CancelFunc // of the opening, and of the wait for refusals
-	running sync.WaitGroup     // that wait
-	draft   *draft
-	watch   *watch
-	topic   string
-	slots   *client.Slots[slot]
-	most    client.Room
-	spare   spare
-	wire    *client.Wire
+	opening  *opening[*direct.Producer]
+	end      context.CancelFunc // of the opening, and of the wait for refusals
+	running  sync.WaitGroup     // that wait
+	settings map[string]string
+	watch    *watch
+	topic    string
+	slots    *client.Slots[slot]
+	most     client.Room
+	spare    spare
+	wire     *client.Wire
 
 	// The sender's.
 	direct    *direct.Producer // nil until the first Send has it
@@ -63,15 +64,19 @@ func (library) Producer(o client.ProduceOptions) (client.Producer, error) {
 		return nil, err
 	}
 	p := &producer{
-		draft: d, topic: o.Topic, slots: client.NewSlots(o.RecordSize, (*slot).begin), most: client.Room{Records: int64(d.maxRecords)},
+		topic: o.Topic, slots: client.NewSlots(o.RecordSize, (*slot).begin), most: client.Room{Records: int64(d.maxRecords)},
 		wire: o.Wire, acked: o.Acked, room: make(chan struct{}, 1),
 	}
 	p.watch = newWatch(o.Options, func(error) {}, cluster.WriteNeeds(o.Topic))
 	cfg := d.producer
-	cfg.Kafka, cfg.Topic, cfg.OnAck, cfg.OnError = d.kafka(o.Options, p.watch), o.Topic, p.settle, p.watch.met
+	cfg.Kafka, cfg.Topic, cfg.OnAck = d.kafka(o.Options, p.watch), o.Topic, p.settle
+	if d.producer, err = cfg.Complete(); err != nil {
+		return nil, err
+	}
+	p.settings = d.settings()
 	ctx, end := context.WithCancel(context.Background())
 	p.end = end
-	p.opening = open(ctx, p.watch, o.Topic, func(ctx context.Context) (*direct.Producer, error) { return direct.NewProducer(ctx, cfg) })
+	p.opening = open(ctx, p.watch, o.Topic, func(ctx context.Context) (*direct.Producer, error) { return direct.NewProducer(ctx, d.producer) })
 	p.running.Go(func() { p.giveUpWhenRefused(ctx) })
 	return p, nil
 }
@@ -230,9 +235,6 @@ func (p *producer) reject(s *slot, err error) {
 func (p *producer) settle(a direct.Ack) {
 	p.telling.Lock()
 	defer p.telling.Unlock()
-	if a.Err == nil {
-		p.watch.worked()
-	}
 	err := p.explained(a)
 	q, offset := &p.sent[a.Partition], a.Offset
 	for range a.Records {
@@ -285,7 +287,7 @@ func (p *producer) giveUpWhenRefused(ctx context.Context) {
 	}
 	select {
 	case <-p.watch.ended:
-		_ = opened.Close(ended()) // Acked is told what failed
+		_ = opened.Abort(ctx) // Acked is told what failed
 	case <-ctx.Done():
 	}
 }
@@ -303,14 +305,8 @@ func (p *producer) Flush(ctx context.Context) error {
 	return nil // what failed was told to Acked, record by record
 }
 
-// Settings waits a moment for the producer, for what it has chosen by itself.
-func (p *producer) Settings() map[string]string {
-	inForce := *p.draft
-	if opened, ok := p.opening.soon(); ok {
-		inForce.producer, inForce.opened = opened.Settings(), true
-	}
-	return inForce.settings()
-}
+// Settings have what direct chooses for this machine.
+func (p *producer) Settings() map[string]string { return maps.Clone(p.settings) }
 
 // Close sends what is left as long as that works soon, and gives up the rest.
 func (p *producer) Close(ctx context.Context) error {

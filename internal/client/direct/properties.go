@@ -26,7 +26,6 @@ type draft struct {
 	producer                direct.ProducerConfig
 	maxRecords              int
 	readBuffer, writeBuffer int
-	opened                  bool              // the configs are those in force, and 0 is no choice left open
 	asked                   map[string]string // by the user, by name
 }
 
@@ -113,7 +112,7 @@ func setLinger(d *draft, value string) bool {
 }
 
 func showLinger(d *draft) (string, bool) {
-	return client.InMillis(max(d.producer.Linger, 0)), d.opened || d.producer.Linger != 0
+	return client.InMillis(max(d.producer.Linger, 0)), d.producer.Linger != 0
 }
 
 // row is a property that is a whole number from low to high, shown unless that is 0.

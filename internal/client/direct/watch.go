@@ -5,37 +5,23 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"redline/direct/wire"
 	"redline/internal/client"
 	"redline/internal/cluster"
 )
 
-const (
-	// ours stands for the connections that direct has itself, among the brokers that
-	// refuse: it does not tell which one did.
-	ours = "direct"
-	// refusedAgainWithin is how soon a refusal is repeated where it lasts: direct tries
-	// again after 2 s at most.
-	refusedAgainWithin = 5 * time.Second
-)
-
-// watch learns what brokers do with us: from the hooks of the franz-go client below, and
-// from the errors that direct tells of its own connections, which call no hooks.
+// watch learns what brokers do with us: from the hooks that the franz-go client below and
+// direct's own connections call.
 type watch struct {
 	*client.Reach
-	attempt cluster.Attempt // what we try
-	tell    func(error)
-	ended   chan struct{} // closed when brokers refuse us for good
-	once    sync.Once     // closes it
-	doubted atomic.Bool   // a connection of direct's own was refused, and nothing worked since
-
-	mu      sync.Mutex
-	refused time.Time // when one was last
+	tell  func(error)
+	ended chan struct{} // closed when brokers refuse us for good
+	once  sync.Once     // closes it
 }
 
 var _ kgo.HookBrokerConnect = (*watch)(nil)
@@ -43,52 +29,18 @@ var _ kgo.HookBrokerConnect = (*watch)(nil)
 // newWatch tells of what goes wrong, from any goroutine. needs are the ACLs that the
 // client needs.
 func newWatch(o client.Options, tell func(error), needs []cluster.ACL) *watch {
-	return &watch{Reach: client.NewReach(o, dialTimeout, needs), attempt: cluster.Attempt{Security: o.Security}, tell: tell, ended: make(chan struct{})}
+	return &watch{Reach: client.NewReach(o, dialTimeout, needs), tell: tell, ended: make(chan struct{})}
 }
 
-// OnBrokerConnect is told of each connection after its first exchange.
+// OnBrokerConnect is told of each connection after its first exchange. Of its own ones
+// direct tells by itself.
 func (w *watch) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	why, lasts := w.Connected(meta, err)
 	if lasts {
-		w.end()
+		w.once.Do(func() { close(w.ended) })
 	}
-	if why != nil {
+	if why != nil && meta.NodeID != wire.UnknownNode {
 		w.tell(why)
-	}
-}
-
-// end ends the client, which brokers refuse for good.
-func (w *watch) end() { w.once.Do(func() { close(w.ended) }) }
-
-// met is told of what direct meets and goes on from.
-func (w *watch) met(err error) {
-	w.blame(err)
-	w.tell(err)
-}
-
-// blame looks for a refusal in an error of direct's. One that was not repeated has passed,
-// although no record said so: there may have been none to read.
-func (w *watch) blame(err error) {
-	if !w.attempt.Lasting(err) {
-		return
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.refused.IsZero() && time.Since(w.refused) > refusedAgainWithin {
-		w.Accepted(ours)
-	}
-	w.refused = time.Now()
-	w.doubted.Store(true)
-	if w.Refused(ours, "", err) {
-		w.end()
-	}
-}
-
-// worked says that a broker has done for us what it does for nobody it refuses.
-func (w *watch) worked() {
-	if w.doubted.Load() {
-		w.doubted.Store(false)
-		w.Accepted(ours)
 	}
 }
 
