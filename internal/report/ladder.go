@@ -37,14 +37,24 @@ type rung struct {
 }
 
 // laddersOf are the ladders of the rows of one workload: one for each combination of
-// what varies beside the clients. It is nil where no row is a rung.
+// what varies beside the clients, where each has the same rungs. Where some rows have
+// values that no rung has, all are one ladder, and their names tell what varies. It is nil
+// where no row is a rung.
 func laddersOf(r result.ExperimentReport, rows []row) []ladder {
 	if !hasRungs(rows) {
 		return nil
 	}
-	var ladders []ladder
 	others := othersOf(r.Plan, rows)
-	for _, part := range parts(others, rows) {
+	each := parts(others, rows)
+	if !sameRungs(each) {
+		whole := newLadder(rows[0].Workload, rows, r.Comparisons)
+		for i := range whole.rungs {
+			whole.rungs[i].name = fullName(r.Plan, rows, whole.rungs[i].row)
+		}
+		return []ladder{whole}
+	}
+	var ladders []ladder
+	for _, part := range each {
 		head := strings.TrimSuffix(rows[0].Workload+" "+valuesOf(others, part[0]), " ")
 		ladders = append(ladders, newLadder(head, part, r.Comparisons))
 	}
@@ -72,6 +82,20 @@ func valuesOf(axes []axis, r row) string {
 		values = append(values, a.name+"="+a.of(r))
 	}
 	return strings.Join(values, ", ")
+}
+
+// sameRungs says whether parts have rungs, and all of them the same.
+func sameRungs(each [][]row) bool {
+	rungs := func(part []row) (names []string) {
+		for _, r := range part {
+			if isRung(r) {
+				names = append(names, r.Client)
+			}
+		}
+		return names
+	}
+	first := rungs(each[0])
+	return len(first) > 0 && !slices.ContainsFunc(each, func(part []row) bool { return !slices.Equal(rungs(part), first) })
 }
 
 // isRung is not true of the socket.
@@ -232,8 +256,12 @@ func (r rung) picture() string {
 	return text
 }
 
-// ladderNames is where the names of rungs are folded.
-const ladderNames = 25
+const (
+	// ladderNames is where the names of rungs are folded.
+	ladderNames = 25
+	// ladderHead is how long a heading is that stands beside text, not above it.
+	ladderHead = 8
+)
 
 // ladderText writes a ladder as two tables: the picture, and how sure it is.
 func ladderText(w io.Writer, l ladder) {
@@ -242,7 +270,12 @@ func ladderText(w io.Writer, l ladder) {
 		rows[i] = r.row
 	}
 	fmt.Fprintln(w)
-	paragraph(w, strings.ToUpper(l.head), basisOf(rows)+"; CPU is that of client and broker for a record, the share that of the first rung's rate")
+	head := strings.ToUpper(l.head)
+	if utf8.RuneCountInString(head) > ladderHead {
+		fmt.Fprintln(w, head)
+		head = ""
+	}
+	paragraph(w, head, basisOf(rows)+"; CPU is that of client and broker for a record, the share that of the first rung's rate")
 	pictures := []column{{fold: ladderNames}, {head: "records\n/s"}, {head: "client\nCPU ns"}, {head: "broker\nCPU ns"}, {head: "share"}, {left: true}}
 	doubts := []column{{fold: ladderNames}, {head: "interval"}, {head: "share's"}, {left: true}, {head: "p"}}
 	for _, r := range l.all() {

@@ -2,13 +2,17 @@
 
 package ladder
 
-import "testing"
+import (
+	"testing"
+
+	"redline/direct/batch"
+)
 
 // Allocations are counted without the race detector, under which pools forget what they
 // hold.
 
 func TestAFetchAllocatesNothing(t *testing.T) {
-	for _, c := range []codec{uncompressed, snappied, zstded} {
+	for _, c := range []batch.Codec{batch.None, batch.Snappy, batch.LZ4, batch.Zstd} {
 		sample := fetched(t, c, 1, 50_000)
 		for _, rung := range []string{"fetch", "crc", "decompress", "decode", "account", "handler"} {
 			f := reader(t, sample, rung)
@@ -25,7 +29,7 @@ func TestAFetchAllocatesNothing(t *testing.T) {
 			if n := testing.AllocsPerRun(20, turn); n > most {
 				t.Errorf("%s of %s batches: %v allocations a fetch", rung, c, n)
 			}
-			f.inflater.close()
+			f.decompressor.Close()
 		}
 	}
 }

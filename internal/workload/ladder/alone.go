@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"redline/direct/batch"
 	"redline/internal/audit"
 )
 
@@ -48,10 +49,6 @@ func Take(ctx context.Context, s Spec, size int64) (*Sample, error) {
 }
 
 func (c *Climb) sample(into *Sample, size int64) error {
-	var err error
-	if c.admin, err = c.spec.administer(); err != nil {
-		return fmt.Errorf("cannot make a client: %w", err)
-	}
 	shares, err := c.shares()
 	if err != nil {
 		return err
@@ -69,22 +66,22 @@ func (c *Climb) sample(into *Sample, size int64) error {
 
 // add puts a batch into the sample, which opens a new piece where the last one is as
 // large as a response.
-func (s *Sample) add(of *chunk, b *batch) error {
-	if n := len(s.pieces); n == 0 || len(s.pieces[n-1].bytes)+len(b.raw) > max(s.options.fetchBytes, len(b.raw)) {
+func (s *Sample) add(of *chunk, b *batch.Batch) error {
+	if n := len(s.pieces); n == 0 || len(s.pieces[n-1].bytes)+len(b.Raw()) > max(s.options.fetchBytes, len(b.Raw())) {
 		s.pieces = append(s.pieces, piece{})
 	}
 	p := &s.pieces[len(s.pieces)-1]
-	p.bytes = append(p.bytes, b.raw...)
+	p.bytes = append(p.bytes, b.Raw()...)
 	n := len(p.chunks)
 	if n == 0 || p.chunks[n-1].partition != of.partition {
-		p.chunks = append(p.chunks, chunk{partition: of.partition, from: max(b.base, of.partition.start)})
+		p.chunks = append(p.chunks, chunk{partition: of.partition, from: max(b.FirstOffset(), of.partition.start)})
 		n++
 	}
 	at := &p.chunks[n-1]
-	at.next = b.last + 1
-	at.size += len(b.raw)
-	s.Records += int64(b.within(at.from, of.partition.end))
-	s.Bytes += int64(len(b.raw))
+	at.next = b.LastOffset() + 1
+	at.size += len(b.Raw())
+	s.Records += int64(within(b, at.from, of.partition.end))
+	s.Bytes += int64(len(b.Raw()))
 	return nil
 }
 
@@ -101,8 +98,8 @@ func (s *Sample) Alone(step string, length time.Duration) (nsPerRecord float64, 
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	with, without := s.walker(at), s.walker(at-1)
-	defer with.inflater.close()
-	defer without.inflater.close()
+	defer with.decompressor.Close()
+	defer without.decompressor.Close()
 	var took []float64
 	const fewest = 5
 	for began := time.Now(); len(took) < fewest || time.Since(began) < length; {
@@ -130,14 +127,14 @@ func (s *Sample) walker(to step) *fetcher {
 func (s *Sample) pass(f *fetcher) (took time.Duration, err error) {
 	for i := range s.pieces {
 		p := &s.pieces[i]
-		if len(p.bytes) > len(f.in.buf) {
-			f.in.buf = make([]byte, len(p.bytes))
+		if len(p.bytes) > len(f.buf) {
+			f.buf = make([]byte, len(p.bytes))
 		}
-		bringIn(f.in.buf, p.bytes)
+		bringIn(f.buf, p.bytes)
 		f.chunks = f.chunks[:0]
 		at := 0
 		for _, c := range p.chunks {
-			c.bytes, c.partition = f.in.buf[at:at+c.size], f.mine(c.partition)
+			c.bytes, c.partition = f.buf[at:at+c.size], f.mine(c.partition)
 			at += c.size
 			f.chunks = append(f.chunks, c)
 		}

@@ -1,17 +1,19 @@
 package ladder
 
 import (
+	"encoding/binary"
 	"runtime"
 	"testing"
 	"time"
 
+	"redline/direct/batch"
 	"redline/internal/audit"
 	"redline/internal/payload"
 )
 
 // fetched is a sample as fetches of 4 MiB bring it from 8 partitions: stamped values of
 // 100 bytes, in so many batches of so many bytes for each.
-func fetched(t testing.TB, c codec, batches, size int) *Sample {
+func fetched(t testing.TB, c batch.Codec, batches, size int) *Sample {
 	t.Helper()
 	const partitions = 8
 	source, err := payload.New(payload.Config{Size: 100, Kind: payload.Text, Partitions: partitions, Run: 7, Acks: audit.AcksLeader})
@@ -20,10 +22,7 @@ func fetched(t testing.TB, c codec, batches, size int) *Sample {
 	}
 	ledger := audit.NewLedger("topic")
 	source.Producer(0, ledger)
-	b := builder{room: size, codec: c, values: draw(source), identity: nobody}
-	if b.deflater, err = newDeflater(c); err != nil {
-		t.Fatal(err)
-	}
+	b := builder{room: size, codec: c, values: draw(source)}
 	s := &Sample{options: defaults(), topic: "topic"}
 	var all [partitions]*partition
 	var targets [partitions]*target
@@ -37,10 +36,9 @@ func fetched(t testing.TB, c codec, batches, size int) *Sample {
 			if err != nil {
 				t.Fatal(err)
 			}
-			raw = raw[4:]
-			raw[7], raw[6], raw[5] = byte(all[p].next), byte(all[p].next>>8), byte(all[p].next>>16) // as the broker does
-			one, rest, err := cut(raw)
-			if err != nil || one.raw == nil || len(rest) > 0 {
+			binary.BigEndian.PutUint64(raw, uint64(all[p].next)) // as the broker does
+			one, rest, whole, err := batch.Cut(raw)
+			if err != nil || !whole || len(rest) > 0 {
 				t.Fatalf("a batch that was built cannot be cut off: %v", err)
 			}
 			if err := s.add(&chunk{partition: all[p]}, &one); err != nil {
@@ -55,10 +53,10 @@ func fetched(t testing.TB, c codec, batches, size int) *Sample {
 // BenchmarkStep times each step of consuming alone, on bytes in memory as a trial sees
 // them, and reports nanoseconds a record.
 func BenchmarkStep(b *testing.B) {
-	for _, c := range []codec{uncompressed, snappied, lz4ed, zstded, gzipped} {
+	for _, c := range []batch.Codec{batch.None, batch.Snappy, batch.LZ4, batch.Zstd, batch.Gzip} {
 		sample := fetched(b, c, 4, 1_000_000)
 		for _, step := range []string{"crc", "decompress", "decode", "account"} {
-			if c != uncompressed && step != "decompress" {
+			if c != batch.None && step != "decompress" {
 				continue
 			}
 			b.Run(c.String()+"/"+step, func(b *testing.B) {
@@ -81,7 +79,7 @@ func BenchmarkBuild(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	build := func(name string, c codec, stamp bool) {
+	build := func(name string, c batch.Codec, stamp bool) {
 		b.Run(name, func(b *testing.B) {
 			ledger := audit.NewLedger("topic")
 			source.Producer(0, ledger)
@@ -89,10 +87,7 @@ func BenchmarkBuild(b *testing.B) {
 			if stamp {
 				to.writer = ledger.Writer(0, 0)
 			}
-			builder := builder{room: 1_000_000, codec: c, values: draw(source), identity: nobody}
-			if builder.deflater, err = newDeflater(c); err != nil {
-				b.Fatal(err)
-			}
+			builder := builder{room: 1_000_000, codec: c, values: draw(source)}
 			b.ReportAllocs()
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
@@ -108,9 +103,9 @@ func BenchmarkBuild(b *testing.B) {
 			b.ReportMetric(float64(threadTime()-began)/float64(b.N), "cpu-ns/record")
 		})
 	}
-	build("build", uncompressed, false)
-	build("stamp", uncompressed, true)
-	for _, c := range []codec{snappied, lz4ed, zstded, gzipped} {
+	build("build", batch.None, false)
+	build("stamp", batch.None, true)
+	for _, c := range []batch.Codec{batch.Snappy, batch.LZ4, batch.Zstd, batch.Gzip} {
 		build("compress/"+c.String(), c, true)
 	}
 	b.Run("acknowledge", func(b *testing.B) {

@@ -12,18 +12,13 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"redline/direct/batch"
+	"redline/direct/wire"
 	"redline/internal/audit"
 	"redline/internal/client"
 	"redline/internal/payload"
 	"redline/internal/security"
-)
-
-var (
-	errAnswer   = errors.New("the broker's answer cannot be read")
-	errCRC      = errors.New("its CRC-32C does not hold")
-	errProgress = errors.New("no whole batch came; raise max.partition.fetch.bytes above the longest")
 )
 
 // Spec says which rung, on what.
@@ -32,7 +27,8 @@ type Spec struct {
 	Rung, Workload, Topic string
 
 	Brokers []string
-	// Security says how the connections are encrypted. Rungs cannot authenticate.
+	// Security says how the connections are encrypted, and as whom they are made. A rung
+	// does not authenticate anew: it ends with a session that the broker ends.
 	Security security.Security
 	// Wire, if not nil, receives what goes over the connections.
 	Wire *client.Wire
@@ -109,7 +105,8 @@ type Climb struct {
 	quit   chan struct{} // closed by Stop
 	done   chan struct{}
 
-	admin   *kgo.Client
+	admin   *kgo.Client  // for all that is not the work itself
+	dialer  *wire.Dialer // for the work
 	lanes   []lane
 	counts  []*count
 	group   *membership
@@ -165,8 +162,6 @@ func (s *Spec) check() (options, error) {
 	switch {
 	case err != nil:
 		return o, err
-	case s.Security.SASL != nil:
-		return o, client.Cannot(name, "authenticate yet", "take franz, or a listener without SASL")
 	case s.Connections < 1:
 		return o, fmt.Errorf("a rung needs at least one connection, not %d", s.Connections)
 	case s.Workload == produce && (s.Payload == nil || s.Partitions < 1):
@@ -198,10 +193,6 @@ func (s *Spec) checkRanges() error {
 
 // open makes everything that works, and lets it do its first request.
 func (c *Climb) open() error {
-	var err error
-	if c.admin, err = c.spec.administer(); err != nil {
-		return fmt.Errorf("cannot make a client: %w", err)
-	}
 	shares, err := c.shares()
 	if err != nil {
 		return err
@@ -225,12 +216,17 @@ func (c *Climb) open() error {
 	return c.prime()
 }
 
-// shares finds the leaders and deals the connections.
+// shares makes a client, finds the leaders by it and deals the connections.
 func (c *Climb) shares() ([]share, error) {
+	var err error
+	if c.admin, err = c.spec.administer(); err == nil {
+		c.dialer, err = wire.NewDialer(c.admin)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a client: %w", err)
+	}
 	var partitions []int32
-	var request kmsg.Request = &kmsg.FetchRequest{Version: fetchVersion}
 	if c.spec.Workload == produce {
-		request = &kmsg.ProduceRequest{Version: produceVersion}
 		for p := range int32(c.spec.Partitions) {
 			partitions = append(partitions, p)
 		}
@@ -242,11 +238,6 @@ func (c *Climb) shares() ([]share, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, l := range led {
-		if err := speaks(c.ctx, c.admin, l, request); err != nil {
-			return nil, err
-		}
-	}
 	return deal(led, c.spec.Connections), nil
 }
 
@@ -255,9 +246,9 @@ func (c *Climb) openFetchers(shares []share) error {
 		c.spec.Ledger.Sparse(c.spec.Sparse)
 	}
 	for _, s := range shares {
-		conn, err := c.spec.dial(c.ctx, s.leader.address)
+		conn, err := c.connect(s.leader, fetchKey, fetchVersion)
 		if err != nil {
-			return fmt.Errorf("cannot connect to broker %d: %w", s.leader.id, err)
+			return err
 		}
 		c.lanes = append(c.lanes, newFetcher(c, s, conn, c.counter()))
 	}
@@ -378,11 +369,11 @@ func (c *Climb) Settings() map[string]string {
 	const idle = "nothing to do: batches are not compressed"
 	seen := c.codecs.Load()
 	switch {
-	case c.spec.Workload == produce && c.step >= deflating && c.options.codec == uncompressed:
+	case c.spec.Workload == produce && c.step >= deflating && c.options.codec == batch.None:
 		s["compress"] = idle
 	case c.spec.Workload == produce && c.step < deflating:
-		s["compression.type"] = codecNames[uncompressed]
-	case c.spec.Workload == consume && c.step >= inflating && seen == 1<<uncompressed:
+		s["compression.type"] = batch.None.String()
+	case c.spec.Workload == consume && c.step >= inflating && seen == 1<<batch.None:
 		s["decompress"] = idle
 	case c.spec.Workload == consume && c.step >= inflating:
 		s["decompress"] = seenCodecs(seen)
@@ -395,9 +386,9 @@ func (c *Climb) Settings() map[string]string {
 
 func seenCodecs(seen uint32) string {
 	var text string
-	for i, name := range codecNames {
-		if seen&(1<<i) != 0 {
-			text += ", " + name
+	for codec := batch.None; codec <= batch.Zstd; codec++ {
+		if seen&(1<<codec) != 0 {
+			text += ", " + codec.String()
 		}
 	}
 	return text[min(2, len(text)):]

@@ -16,10 +16,12 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"redline/direct/batch"
 	"redline/internal/audit"
 	"redline/internal/client"
 	"redline/internal/client/clienttest"
 	"redline/internal/payload"
+	"redline/internal/secret"
 	"redline/internal/security"
 )
 
@@ -237,14 +239,14 @@ func producingSpec(t testing.TB, address, rung string) Spec {
 
 func TestEveryRungProducesWhatItCounts(t *testing.T) {
 	for _, r := range Rungs(produce) {
-		for i, compression := range codecNames {
-			if i > 0 && r.Name != "all" {
+		for _, codec := range codecs {
+			if codec != batch.None && r.Name != "all" {
 				continue
 			}
-			t.Run(r.Name+" "+compression, func(t *testing.T) {
+			t.Run(r.Name+" "+codec.String(), func(t *testing.T) {
 				address := clienttest.Broker(t, map[string]int32{"topic": partitions}, kfake.NumBrokers(3))
 				s := producingSpec(t, address, r.Name)
-				s.Properties["compression.type"] = compression
+				s.Properties["compression.type"] = codec.String()
 				c := climb(t, s)
 				await(t, c, "20,000 records", func() bool { return c.Records() >= 20_000 })
 				if err := stop(t, c); err != nil {
@@ -339,7 +341,6 @@ func TestRefusalsAtTheStartAreSentences(t *testing.T) {
 		says   string
 		kind   error
 	}{
-		"sasl":          {func(s *Spec) { s.Security.SASL = &security.SASL{} }, "authenticate yet", client.ErrCannot},
 		"no handler":    {func(s *Spec) { s.Rung, s.Handle = "handler", nil }, "without a handler", client.ErrCannot},
 		"no group":      {func(s *Spec) { s.Rung, s.Group = "group", "" }, "name of a consumer group", nil},
 		"no ledger":     {func(s *Spec) { s.Rung, s.Ledger = "account", nil }, "needs a ledger", nil},
@@ -366,6 +367,17 @@ func TestRefusalsAtTheStartAreSentences(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func TestARungAuthenticates(t *testing.T) {
+	address := clienttest.Broker(t, map[string]int32{"topic": partitions}, kfake.EnableSASL(), kfake.User("PLAIN", "alice", "right"))
+	s := producingSpec(t, address, "all")
+	s.Security.SASL = &security.SASL{Mechanism: security.Plain, User: "alice", Password: secret.New("right")}
+	c := climb(t, s)
+	await(t, c, "records", func() bool { return c.Records() > 0 })
+	if err := stop(t, c); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -462,53 +474,6 @@ func TestTheContextEndsAClimb(t *testing.T) {
 		}
 		if err := stop(t, c); err != nil {
 			t.Error(err)
-		}
-	}
-}
-
-func TestTheSocketCarriesTheSameRecords(t *testing.T) {
-	address := clienttest.Broker(t, map[string]int32{"topic": partitions})
-	clienttest.Fill(t, address, "topic", partitions, 4000)
-	temp := t.TempDir()
-	t.Setenv("TMPDIR", temp)
-	s := readingSpec(t, address, "socket")
-	c := climb(t, s)
-	await(t, c, "a size of reads", func() bool { return c.Settings()["socket.read.bytes"] != "" && c.Records() > 0 })
-	if pids := c.PIDs(); len(pids) != 1 || pids[0] <= 0 {
-		t.Errorf("pids: %v", pids)
-	}
-	if c.socket.records != partitions*4000 {
-		t.Errorf("%d records were stored of %d", c.socket.records, partitions*4000)
-	}
-	if got, want := c.socket.reckon(3*c.socket.bytes), int64(3*partitions*4000); got != want {
-		t.Errorf("three passes are %d records, not %d", got, want)
-	}
-	if err := stop(t, c); err != nil {
-		t.Fatal(err)
-	}
-	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v (%v)", left, err)
-	}
-}
-
-func TestASampleTimesEachStep(t *testing.T) {
-	address := clienttest.Broker(t, map[string]int32{"topic": partitions})
-	clienttest.Fill(t, address, "topic", partitions, 4000)
-	sample, err := Take(t.Context(), readingSpec(t, address, ""), 1<<30)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if sample.Records != partitions*4000 {
-		t.Errorf("the sample holds %d records", sample.Records)
-	}
-	for _, step := range []string{"crc", "decompress", "decode", "account"} {
-		if ns, err := sample.Alone(step, 0); err != nil || ns > 1000 {
-			t.Errorf("%s takes %f ns (%v)", step, ns, err)
-		}
-	}
-	for _, step := range []string{"fetch", "group", "build", ""} {
-		if _, err := sample.Alone(step, 0); err == nil {
-			t.Errorf("%q was timed", step)
 		}
 	}
 }

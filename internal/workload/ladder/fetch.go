@@ -2,15 +2,23 @@ package ladder
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"net"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"redline/direct/batch"
+	"redline/direct/wire"
 	"redline/internal/audit"
 	"redline/internal/client"
+)
+
+var (
+	errAnswer   = errors.New("the broker's answer cannot be read")
+	errCRC      = errors.New("its CRC-32C does not hold")
+	errProgress = errors.New("no whole batch came; raise max.partition.fetch.bytes above the longest")
 )
 
 const (
@@ -29,7 +37,7 @@ type partition struct {
 	id         int32
 	start, end int64
 	next       int64 // to be fetched next
-	answered   int32 // the last request whose answer spoke of it
+	answered   int64 // the last fetch whose answer spoke of it
 	reader     *audit.Reader
 	handed     atomic.Int64 // everything below was walked, in this pass
 }
@@ -48,33 +56,31 @@ type chunk struct {
 type fetcher struct {
 	climb *Climb
 	where string // for errors
-	conn  net.Conn
-	in    inbox
-	out   []byte
+	conn  *wire.Conn
+	buf   []byte // of answers, one after the other
+	limit int    // of an answer, in bytes
 
-	formatter   *kmsg.RequestFormatter
-	request     kmsg.FetchRequest
-	correlation int32
+	request kmsg.FetchRequest
+	fetches int64 // sent so far
 
 	partitions []*partition
 	byID       map[int32]*partition
 	turn       int // the partition that the next fetch names first
 	chunks     []chunk
-	batch      batch // in hand
+	batch      batch.Batch // in hand
 
-	inflater inflater
-	sum      uint64 // of the first bytes of every value, so that they are touched
-	handle   func(client.Batch)
-	handed   handed
-	count    *count
+	decompressor batch.Decompressor
+	sum          uint64 // of the first bytes of every value, so that they are touched
+	handle       func(client.Batch)
+	handed       handed
+	count        *count
 }
 
-func newFetcher(c *Climb, s share, conn net.Conn, n *count) *fetcher {
+func newFetcher(c *Climb, s share, conn *wire.Conn, n *count) *fetcher {
 	f := &fetcher{
-		climb: c, conn: conn, count: n, where: fmt.Sprintf("broker %d at %s", s.leader.id, s.leader.address),
-		in:        newInbox(conn, c.options.fetchBytes+64<<10, c.options.fetchBytes+responseBeyond),
-		formatter: kmsg.NewRequestFormatter(kmsg.FormatterClientID(clientID)),
-		byID:      map[int32]*partition{},
+		climb: c, conn: conn, count: n, where: fmt.Sprintf("broker %d", s.leader.id),
+		buf: make([]byte, c.options.fetchBytes+64<<10), limit: c.options.fetchBytes + responseBeyond,
+		byID: map[int32]*partition{},
 	}
 	for _, id := range s.partitions {
 		p := &partition{id: id, start: c.spec.Starts[id], end: c.spec.Ends[id], next: c.spec.Starts[id]}
@@ -113,7 +119,7 @@ func (f *fetcher) fetch() error {
 
 // run walks what was fetched while the next fetch is under way, again and again.
 func (f *fetcher) run() error {
-	defer f.inflater.close()
+	defer f.decompressor.Close()
 	for !f.climb.ended() {
 		if err := f.turnAround(); err != nil {
 			return f.named(err)
@@ -140,8 +146,8 @@ func (f *fetcher) named(err error) error {
 }
 
 // halt ends what the goroutine waits for.
-func (f *fetcher) halt()  { f.conn.Close() }
-func (f *fetcher) close() { f.conn.Close() }
+func (f *fetcher) halt()  { f.close() }
+func (f *fetcher) close() { _ = f.conn.Close() } // nothing is left to be written
 
 // send asks for what comes next, of some of the partitions.
 func (f *fetcher) send() error {
@@ -150,77 +156,74 @@ func (f *fetcher) send() error {
 		p := f.partitions[(f.turn+i)%len(f.partitions)]
 		named[i].Partition, named[i].FetchOffset = p.id, p.next
 	}
-	f.correlation++
-	f.out = f.formatter.AppendRequest(f.out[:0], &f.request, f.correlation)
-	_, err := f.conn.Write(f.out)
+	f.fetches++
+	_, err := f.conn.Send(&f.request)
 	return err
 }
 
 // receive waits for the response and finds the chunks in it, by the headers of
 // batches alone: what to fetch next is known before a record is looked at.
 func (f *fetcher) receive() error {
-	answer, err := f.in.next()
-	if err != nil {
+	var answer []byte
+	var err error
+	if answer, f.buf, _, err = f.conn.Receive(f.buf, f.limit, fetchKey, true); err != nil {
 		return err
 	}
-	f.chunks = f.chunks[:0]
-	if err := f.scan(&cursor{b: answer}); err != nil {
+	if err := f.scan(answer); err != nil {
 		return err
 	}
 	return f.advance()
 }
 
 // scan reads a fetch response, version 12.
-func (f *fetcher) scan(c *cursor) error {
-	if correlation := c.int32(); correlation != f.correlation {
-		return fmt.Errorf("the answer to request %d came, where %d was asked", correlation, f.correlation)
-	}
-	c.tags()
-	f.climb.throttled(c.int32())
-	if err := kerr.ErrorForCode(c.int16()); err != nil {
+func (f *fetcher) scan(answer []byte) error {
+	f.chunks = f.chunks[:0]
+	c := wire.NewCursor(answer)
+	f.climb.throttled(c.Int32())
+	if err := kerr.ErrorForCode(c.Int16()); err != nil {
 		return err
 	}
-	c.int32() // session
-	for range c.items(c.uvarint()-1, 2) {
-		if topic := c.compact(); !c.bad && string(topic) != f.climb.spec.Topic {
+	c.Int32() // session
+	for range c.Items(c.Uvarint()-1, 2) {
+		if topic := c.Compact(); !c.Bad() && string(topic) != f.climb.spec.Topic {
 			return fmt.Errorf("the broker answered about topic %q", topic)
 		}
-		for range c.items(c.uvarint()-1, 30) {
-			if err := f.scanPartition(c); err != nil {
+		for range c.Items(c.Uvarint()-1, 30) {
+			if err := f.scanPartition(&c); err != nil {
 				return err
 			}
 		}
-		c.tags()
+		c.Tags()
 	}
-	c.tags()
-	if c.bad || len(c.b) > 0 {
+	c.Tags()
+	if c.Bad() || c.Left() > 0 {
 		return errAnswer
 	}
 	return nil
 }
 
-func (f *fetcher) scanPartition(c *cursor) error {
-	id, code := c.int32(), c.int16()
-	c.take(3 * 8) // high watermark, last stable offset, log start
-	for range c.items(c.uvarint()-1, 17) {
-		c.take(2 * 8) // of an aborted transaction
-		c.tags()
+func (f *fetcher) scanPartition(c *wire.Cursor) error {
+	id, code := c.Int32(), c.Int16()
+	c.Take(3 * 8) // high watermark, last stable offset, log start
+	for range c.Items(c.Uvarint()-1, 17) {
+		c.Take(2 * 8) // of an aborted transaction
+		c.Tags()
 	}
-	c.int32() // preferred replica
-	bytes := c.compact()
-	c.tags()
+	c.Int32() // preferred replica
+	bytes := c.Compact()
+	c.Tags()
 	p := f.byID[id]
 	switch {
-	case c.bad:
+	case c.Bad():
 		return errAnswer
 	case p == nil:
 		return fmt.Errorf("the broker answered about partition %d, which was not asked for", id)
-	case p.answered == f.correlation:
+	case p.answered == f.fetches:
 		return fmt.Errorf("the broker answered twice about partition %d", id)
 	case code != 0:
 		return fmt.Errorf("partition %d, offset %d: %w; rungs do not follow a leader or a log that moves, start the run again", id, p.next, kerr.ErrorForCode(code))
 	}
-	p.answered = f.correlation
+	p.answered = f.fetches
 	if len(bytes) > 0 {
 		f.chunks = append(f.chunks, chunk{partition: p, bytes: bytes, from: p.next})
 	}
@@ -255,20 +258,21 @@ func (f *fetcher) advance() error {
 func (f *fetcher) skim(c *chunk) (records, bytes int, err error) {
 	next, codecs := c.from, uint32(0)
 	for rest := c.bytes; ; {
-		var b batch
-		if b, rest, err = cut(rest); err != nil || b.raw == nil {
+		var b batch.Batch
+		var whole bool
+		if b, rest, whole, err = batch.Cut(rest); err != nil || !whole {
 			break
 		}
-		if b.last < next {
+		if b.LastOffset() < next {
 			continue // of before what was asked for
 		}
-		if b.base < next && next != c.from {
-			return 0, 0, fmt.Errorf("a batch from offset %d follows one that ends with %d", b.base, next-1)
+		if b.FirstOffset() < next && next != c.from {
+			return 0, 0, fmt.Errorf("a batch from offset %d follows one that ends with %d", b.FirstOffset(), next-1)
 		}
-		if n := b.within(c.from, c.partition.end); n > 0 {
-			records, bytes, codecs = records+n, bytes+len(b.records()), codecs|1<<b.codec()
+		if n := within(&b, c.from, c.partition.end); n > 0 {
+			records, bytes, codecs = records+n, bytes+len(b.Bytes()), codecs|1<<b.Codec()
 		}
-		next = b.last + 1
+		next = b.LastOffset() + 1
 	}
 	if err == nil && next == c.from {
 		err = errProgress
@@ -278,20 +282,30 @@ func (f *fetcher) skim(c *chunk) (records, bytes int, err error) {
 	return records, bytes, err
 }
 
+// within is how many records have offsets from from up to, not including, end, by the
+// header alone: a batch that lies across one of the two is taken to have no holes.
+func within(b *batch.Batch, from, end int64) int {
+	if b.Control() {
+		return 0
+	}
+	return int(max(0, int64(b.Len())-max(0, from-b.FirstOffset())-max(0, b.LastOffset()+1-end)))
+}
+
 // walk does with the chunks what the rung does.
 func (f *fetcher) walk() error {
 	for i := range f.chunks {
 		c := &f.chunks[i]
 		for rest := c.bytes; f.climb.step > fetching; {
+			var whole bool
 			var err error
-			if f.batch, rest, err = cut(rest); err == nil && f.batch.raw == nil {
+			if f.batch, rest, whole, err = batch.Cut(rest); err == nil && !whole {
 				break
 			}
 			if err == nil {
 				err = f.take(c, &f.batch)
 			}
 			if err != nil {
-				return fmt.Errorf("partition %d, batch at offset %d: %w", c.partition.id, f.batch.base, err)
+				return fmt.Errorf("partition %d, batch at offset %d: %w", c.partition.id, f.batch.FirstOffset(), err)
 			}
 			if f.climb.ended() {
 				return nil
@@ -303,20 +317,20 @@ func (f *fetcher) walk() error {
 }
 
 // take goes with a batch as far as the rung does.
-func (f *fetcher) take(c *chunk, b *batch) error {
+func (f *fetcher) take(c *chunk, b *batch.Batch) error {
 	step := f.climb.step
-	if b.last < c.from {
+	if b.LastOffset() < c.from {
 		return nil
 	}
-	if !b.intact() {
+	if !b.Intact() {
 		return errCRC
 	}
-	if step < inflating || b.control() {
+	if step < inflating || b.Control() {
 		return nil
 	}
-	records, err := f.inflater.records(b)
+	records, err := f.decompressor.Records(b)
 	if err != nil {
-		return fmt.Errorf("cannot decompress it (%s): %w", b.codec(), err)
+		return fmt.Errorf("cannot decompress it (%s): %w", b.Codec(), err)
 	}
 	if step < decoding {
 		return nil
@@ -327,7 +341,7 @@ func (f *fetcher) take(c *chunk, b *batch) error {
 		return err
 	}
 	reader := c.partition.reader
-	reader.Begin(b.epoch())
+	reader.Begin(b.LeaderEpoch())
 	n, _, err := f.decode(b, records, c, reader)
 	reader.End()
 	if err == nil && f.handle != nil && n > 0 {
@@ -339,20 +353,25 @@ func (f *fetcher) take(c *chunk, b *batch) error {
 
 // decode walks the records of a batch that are to be read, and shows them to the
 // reader if there is one.
-func (f *fetcher) decode(b *batch, records []byte, c *chunk, reader *audit.Reader) (n, bytes int, err error) {
-	w, sum := b.walk(records), f.sum
-	from, end := c.from, c.partition.end
-	for w.next() {
-		if w.offset < from || w.offset >= end {
-			continue
-		}
-		n, bytes, sum = n+1, bytes+len(w.value), sum+head(w.value)
+func (f *fetcher) decode(b *batch.Batch, records []byte, c *chunk, reader *audit.Reader) (n, bytes int, err error) {
+	w, sum := c.walk(b, records), f.sum
+	for w.Next() {
+		n, bytes, sum = n+1, bytes+len(w.Value), sum+head(w.Value)
 		if reader != nil {
-			reader.See(w.offset, w.value)
+			reader.See(w.Offset, w.Value)
 		}
 	}
 	f.sum = sum
-	return n, bytes, w.err
+	return n, bytes, w.Err()
+}
+
+// walk goes through those records of a batch that are to be read.
+func (c *chunk) walk(b *batch.Batch, records []byte) batch.Walk {
+	w := b.Walk(records)
+	if b.FirstOffset() < c.from || b.LastOffset() >= c.partition.end {
+		w.Between(c.from, c.partition.end)
+	}
+	return w
 }
 
 // head is the first 8 bytes of a value as a number, zero padded.
@@ -383,7 +402,7 @@ func (f *fetcher) passed(c *chunk) {
 // handed is a batch as a handler sees it: a client.Batch, whose records are decoded
 // anew for each look.
 type handed struct {
-	batch   *batch
+	batch   *batch.Batch
 	records []byte
 	chunk   *chunk
 	count   int
@@ -397,17 +416,15 @@ var _ client.Batch = (*handed)(nil)
 func (h *handed) Partition() int32 { return h.chunk.partition.id }
 
 // LeaderEpoch is that of the leader that appended them.
-func (h *handed) LeaderEpoch() int32 { return h.batch.epoch() }
+func (h *handed) LeaderEpoch() int32 { return h.batch.LeaderEpoch() }
 
 // Len is the number of records.
 func (h *handed) Len() int { return h.count }
 
 // Each shows every record.
 func (h *handed) Each(show func(offset int64, key, value []byte)) {
-	w := h.batch.walk(h.records)
-	for w.next() {
-		if w.offset >= h.chunk.from && w.offset < h.chunk.partition.end {
-			show(w.offset, w.key, w.value)
-		}
+	w := h.chunk.walk(h.batch, h.records)
+	for w.Next() {
+		show(w.Offset, w.Key, w.Value)
 	}
 }

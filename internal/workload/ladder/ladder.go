@@ -3,6 +3,9 @@
 // step more, in the same loop over the same number of connections, so that what a
 // step takes is the difference between two neighbours of one interleaved run.
 //
+// The stages are those of the public client: connections and the reading of answers are
+// direct/wire's, batches are read, decompressed, built and compressed by direct/batch.
+//
 // A Spec enters; a Climb leaves, whose counts grow until it is stopped. Rungs are not
 // a client: they speak to the leaders found at the start, over connections of their
 // own, and end with a sentence when a leader moves or a broker is lost.

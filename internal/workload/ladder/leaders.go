@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"redline/direct/wire"
 	"redline/internal/client"
 )
 
@@ -23,9 +24,15 @@ const (
 	// a new topic are for a moment.
 	ledWithin = 5 * time.Second
 
-	// The versions of what is read and written by hand.
+	// answerWithin bounds the wait for an answer, and for a broker to take a request: one
+	// that is silent for longer has stopped, and the rung with it.
+	answerWithin = 30 * time.Second
+
+	// What is read and written by hand, in these versions.
+	fetchKey       = 1
 	fetchVersion   = 12 // the last that names topics, and flexible
-	produceVersion = 8  // the last whose lengths have a fixed size, to be filled in later
+	produceKey     = 0
+	produceVersion = 8 // the last whose lengths have a fixed size, to be filled in later
 )
 
 // administer makes the client for all that is not the work itself.
@@ -132,23 +139,20 @@ func group(brokers []kmsg.MetadataResponseBroker, topic string, leads map[int32]
 	return led, nil
 }
 
-// speaks says whether a leader knows the versions that are written by hand.
-func speaks(ctx context.Context, cl *kgo.Client, l leader, request kmsg.Request) error {
-	versions := kmsg.NewPtrApiVersionsRequest()
-	versions.ClientSoftwareName, versions.ClientSoftwareVersion = clientID, "1"
-	answer, err := versions.RequestWith(ctx, cl.Broker(int(l.id)))
-	if err == nil {
-		err = kerr.ErrorForCode(answer.ErrorCode)
-	}
+// connect opens a connection to a leader, which has to know the version of a request that
+// is written by hand.
+func (c *Climb) connect(to leader, key, version int16) (*wire.Conn, error) {
+	conn, err := c.dialer.Dial(c.ctx, to.address)
 	if err != nil {
-		return fmt.Errorf("cannot ask broker %d at %s what it speaks: %w", l.id, l.address, err)
+		return nil, fmt.Errorf("cannot connect to broker %d: %w", to.id, err)
 	}
-	for _, k := range answer.ApiKeys {
-		if k.ApiKey == request.Key() && k.MinVersion <= request.GetVersion() && request.GetVersion() <= k.MaxVersion {
-			return nil
-		}
+	if highest, err := conn.Version(key, version); err != nil || highest < version {
+		_ = conn.Close() // what is wrong is said below
+		return nil, client.Cannot(name, fmt.Sprintf("speak to broker %d at %s, which does not know version %d of %s requests", to.id, to.address, version, kmsg.NameForKey(key)), "take another client")
 	}
-	return client.Cannot(name, fmt.Sprintf("speak to broker %d at %s, which does not know version %d of %s requests", l.id, l.address, request.GetVersion(), kmsg.NameForKey(request.Key())), "take another client")
+	conn.SetReceiveTimeout(answerWithin)
+	conn.SetSendTimeout(answerWithin)
+	return conn, nil
 }
 
 // share is what one connection does: some of the partitions of one leader.

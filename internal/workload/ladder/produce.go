@@ -4,13 +4,13 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"redline/direct/wire"
 	"redline/internal/audit"
 )
 
@@ -20,19 +20,14 @@ const (
 	// acksSize bounds an answer to a produce request: 16 MiB are 50,000 partitions
 	// with a message each.
 	acksSize = 16 << 20
-
-	correlationAt = 8 // in a request, its length included
 )
 
 // request is one that is in flight.
-type request struct {
-	correlation int32
-	parts       []part
-}
+type request struct{ parts []part }
 
 // sealed is a request that is sent again and again.
 type sealed struct {
-	frame []byte
+	body  []byte
 	parts []part
 }
 
@@ -41,24 +36,23 @@ type sealed struct {
 type producer struct {
 	climb *Climb
 	where string
-	conn  net.Conn
-	in    inbox
+	conn  *wire.Conn
+	acks  []byte // the last answer
 	count *count
 
-	targets     []*target
-	turn        int
-	builder     builder
-	head, frame []byte // of a request: its start, and all of it
-	countAt     int    // where in head the number of partitions stands
-	again       []sealed
-	correlation int32
+	targets    []*target
+	turn       int
+	builder    builder
+	head, body []byte    // of a request: its start, and all of it
+	whole      [1][]byte // the body as it is sent
+	again      []sealed
 
 	free, sent chan *request
 }
 
 // openProducers connects, and asks for a producer id where the rung has one.
 func (c *Climb) openProducers(shares []share) error {
-	who := nobody
+	var who identity
 	var err error
 	if c.step >= sequencing {
 		if who, err = c.identify(); err != nil {
@@ -70,17 +64,14 @@ func (c *Climb) openProducers(shares []share) error {
 		if c.step >= stamping {
 			c.spec.Payload.Producer(uint16(i), c.spec.Ledger) // tells the ledger what is promised
 		}
-		conn, err := c.spec.dial(c.ctx, s.leader.address)
+		conn, err := c.connect(s.leader, produceKey, produceVersion)
 		if err != nil {
-			return fmt.Errorf("cannot connect to broker %d: %w", s.leader.id, err)
+			return err
 		}
 		p := c.newProducer(s, uint16(i), conn)
 		c.lanes = append(c.lanes, p)
 		p.builder.values, p.builder.identity = values, who
 		p.builder.value = i * len(values.ends) / len(shares)
-		if p.builder.deflater, err = newDeflater(p.builder.codec); err != nil {
-			return fmt.Errorf("cannot compress: %w", err)
-		}
 	}
 	return nil
 }
@@ -93,15 +84,14 @@ func (c *Climb) identify() (identity, error) {
 		err = kerr.ErrorForCode(answer.ErrorCode)
 	}
 	if err != nil {
-		return nobody, fmt.Errorf("cannot get a producer id: %w", err)
+		return identity{}, fmt.Errorf("cannot get a producer id: %w", err)
 	}
 	return identity{answer.ProducerID, answer.ProducerEpoch}, nil
 }
 
-func (c *Climb) newProducer(s share, number uint16, conn net.Conn) *producer {
+func (c *Climb) newProducer(s share, number uint16, conn *wire.Conn) *producer {
 	p := &producer{
-		climb: c, conn: conn, count: c.counter(), where: fmt.Sprintf("broker %d at %s", s.leader.id, s.leader.address),
-		in:      newInbox(conn, 64<<10, acksSize),
+		climb: c, conn: conn, count: c.counter(), where: fmt.Sprintf("broker %d", s.leader.id),
 		free:    make(chan *request, c.options.inFlight),
 		sent:    make(chan *request, c.options.inFlight),
 		builder: builder{room: c.options.batchBytes, idempotent: c.step >= sequencing},
@@ -119,29 +109,23 @@ func (c *Climb) newProducer(s share, number uint16, conn net.Conn) *producer {
 		}
 		p.targets = append(p.targets, t)
 	}
-	p.head, p.countAt = requestHead(c.spec.Topic, c.step >= replicating)
+	p.head = requestHead(c.spec.Topic, c.step >= replicating)
 	return p
 }
 
-// requestHead is a produce request, version 8, up to its partitions.
-func requestHead(topic string, all bool) (head []byte, countAt int) {
+// requestHead is the body of a produce request up to the number of its partitions.
+func requestHead(topic string, all bool) []byte {
 	be := binary.BigEndian
-	text := func(b []byte, s string) []byte { return append(be.AppendUint16(b, uint16(len(s))), s...) }
 	acks := uint16(1)
 	if all {
 		acks = 1<<16 - 1
 	}
-	b := make([]byte, 4, 256) // length
-	b = be.AppendUint16(b, 0) // produce
-	b = be.AppendUint16(b, produceVersion)
-	b = be.AppendUint32(b, 0) // correlation
-	b = text(b, clientID)
-	b = be.AppendUint16(b, 1<<16-1) // no transaction
+	b := be.AppendUint16(nil, 1<<16-1) // no transaction
 	b = be.AppendUint16(b, acks)
 	b = be.AppendUint32(b, produceTimeout)
 	b = be.AppendUint32(b, 1) // topics
-	b = text(b, topic)
-	return be.AppendUint32(b, 0), len(b) // partitions
+	b = append(be.AppendUint16(b, uint16(len(topic))), topic...)
+	return be.AppendUint32(b, 0) // partitions
 }
 
 // prime sends one request and waits for its answer. On the lowest rung that is the
@@ -178,7 +162,7 @@ func (p *producer) sealAll() error {
 		if err := p.build(&r, len(p.targets)-done); err != nil {
 			return err
 		}
-		p.again = append(p.again, sealed{append([]byte(nil), p.frame...), r.parts})
+		p.again = append(p.again, sealed{append([]byte(nil), p.body...), r.parts})
 		done += len(r.parts)
 	}
 	return nil
@@ -186,10 +170,11 @@ func (p *producer) sealAll() error {
 
 // halt lets what is in flight be answered: the sender looks at the climb itself.
 func (p *producer) halt()  {}
-func (p *producer) close() { p.conn.Close() }
+func (p *producer) close() { _ = p.conn.Close() } // nothing is left to be written
 
 // run sends and takes acknowledgements until the climb ends and all are there.
 func (p *producer) run() error {
+	defer p.builder.compressor.Close()
 	ctx, cancel := context.WithCancel(p.climb.ctx)
 	defer cancel()
 	var sending sync.WaitGroup
@@ -201,7 +186,7 @@ func (p *producer) run() error {
 	err := p.receive()
 	cancel()
 	if err != nil {
-		p.conn.Close() // the sender may be in the middle of a write
+		p.close() // the sender may be in the middle of a write
 	}
 	sending.Wait()
 	for r := range p.sent {
@@ -238,37 +223,38 @@ func (p *producer) post(r *request) error {
 	if p.climb.step == resending {
 		s := &p.again[p.turn%len(p.again)]
 		p.turn++
-		p.frame, r.parts = s.frame, append(r.parts[:0], s.parts...)
+		p.body, r.parts = s.body, append(r.parts[:0], s.parts...)
 	} else if err := p.build(r, len(p.targets)); err != nil {
 		return err
 	}
-	p.correlation++
-	r.correlation = p.correlation
-	binary.BigEndian.PutUint32(p.frame[correlationAt:], uint32(p.correlation))
 	p.sent <- r
-	_, err := p.conn.Write(p.frame)
+	p.whole[0] = p.body
+	_, err := p.conn.SendParts(produceKey, produceVersion, false, p.whole[:])
 	return err
 }
 
 // build makes a request of the partitions whose turn it is, at most so many, as long as
 // there is room for another batch.
 func (p *producer) build(r *request, most int) error {
-	now := time.Now().UnixNano()
+	be, now := binary.BigEndian, time.Now().UnixNano()
 	r.parts = r.parts[:0]
-	p.frame = append(p.frame[:0], p.head...)
-	for len(r.parts) < most && (len(r.parts) == 0 || len(p.frame)+p.builder.room <= p.climb.options.requestBytes) {
+	body := append(p.body[:0], p.head...)
+	for len(r.parts) < most && (len(r.parts) == 0 || len(body)+p.builder.room <= p.climb.options.requestBytes) {
 		t := p.targets[p.turn]
 		p.turn = (p.turn + 1) % len(p.targets)
-		p.frame = binary.BigEndian.AppendUint32(p.frame, uint32(t.id))
+		body = be.AppendUint32(body, uint32(t.id))
+		body = be.AppendUint32(body, 0) // the length of the batch
+		at := len(body)
 		var made part
 		var err error
-		if p.frame, made, err = p.builder.append(p.frame, t, now); err != nil {
-			return fmt.Errorf("cannot build a batch: %w", err)
+		if body, made, err = p.builder.append(body, t, now); err != nil {
+			return err
 		}
+		be.PutUint32(body[at-4:], uint32(len(body)-at))
 		r.parts = append(r.parts, made)
 	}
-	binary.BigEndian.PutUint32(p.frame, uint32(len(p.frame)-4))
-	binary.BigEndian.PutUint32(p.frame[p.countAt:], uint32(len(r.parts)))
+	be.PutUint32(body[len(p.head)-4:], uint32(len(r.parts)))
+	p.body = body
 	return nil
 }
 
@@ -286,11 +272,12 @@ func (p *producer) receive() error {
 
 // take waits for the answer to a request and accounts it.
 func (p *producer) take(r *request) error {
-	answer, err := p.in.next()
-	if err != nil {
+	var answer []byte
+	var err error
+	if answer, p.acks, _, err = p.conn.Receive(p.acks, acksSize, produceKey, false); err != nil {
 		return err
 	}
-	if err := p.settle(r, &cursor{b: answer}); err != nil {
+	if err := p.settle(r, answer); err != nil {
 		return err
 	}
 	for i := range r.parts {
@@ -302,34 +289,32 @@ func (p *producer) take(r *request) error {
 }
 
 // settle reads the answer to a produce request, version 8.
-func (p *producer) settle(r *request, c *cursor) error {
-	if correlation := c.int32(); correlation != r.correlation {
-		return fmt.Errorf("the answer to request %d came, where that to %d was due", correlation, r.correlation)
-	}
-	for range c.items(int64(c.int32()), 6) {
-		c.text() // topic
-		for range c.items(int64(c.int32()), 36) {
-			if err := p.settlePartition(r, c); err != nil {
+func (p *producer) settle(r *request, answer []byte) error {
+	c := wire.NewCursor(answer)
+	for range c.Items(int64(c.Int32()), 6) {
+		_ = c.String() // topic
+		for range c.Items(int64(c.Int32()), 36) {
+			if err := p.settlePartition(r, &c); err != nil {
 				return err
 			}
 		}
 	}
-	p.climb.throttled(c.int32())
-	if c.bad || len(c.b) > 0 {
+	p.climb.throttled(c.Int32())
+	if c.Bad() || c.Left() > 0 {
 		return errAnswer
 	}
 	return nil
 }
 
-func (p *producer) settlePartition(r *request, c *cursor) error {
-	id, code, base := c.int32(), c.int16(), c.int64()
-	c.take(2 * 8) // append time, log start
-	for range c.items(int64(c.int32()), 6) {
-		c.int32() // a record, and what is wrong with it
-		c.text()
+func (p *producer) settlePartition(r *request, c *wire.Cursor) error {
+	id, code, base := c.Int32(), c.Int16(), c.Int64()
+	c.Take(2 * 8) // append time, log start
+	for range c.Items(int64(c.Int32()), 6) {
+		c.Int32() // a record, and what is wrong with it
+		_ = c.String()
 	}
-	message := c.text()
-	if c.bad {
+	message := c.String()
+	if c.Bad() {
 		return errAnswer
 	}
 	if err := kerr.ErrorForCode(code); err != nil {

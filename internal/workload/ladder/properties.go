@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"redline/direct/batch"
 	"redline/internal/client"
 )
 
@@ -17,7 +18,7 @@ type options struct {
 	batchBytes   int // batch.size, before compression
 	requestBytes int // max.request.size: a request with this much in it takes no further batch
 	inFlight     int // max.in.flight.requests.per.connection
-	codec        codec
+	codec        batch.Codec
 }
 
 func defaults() options {
@@ -62,12 +63,12 @@ var produceProperties = map[string]property{
 	"max.in.flight.requests.per.connection": whole(5, func(o *options) *int { return &o.inFlight }),
 	"compression.type": {
 		take: func(o *options, value string) bool {
-			i := slices.Index(codecNames, value)
-			o.codec = codec(i)
-			return i >= 0
+			var err error
+			o.codec, err = batch.ParseCodec(value)
+			return err == nil
 		},
 		want: "none, gzip, snappy, lz4 or zstd",
-		show: func(o *options) string { return codecNames[o.codec] },
+		show: func(o *options) string { return o.codec.String() },
 	},
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"redline/direct/batch"
 	"redline/internal/broker"
 )
 
@@ -63,10 +64,10 @@ func (c *Climb) fill(shares []share) error {
 	c.socket.file = file.Name()
 	out := bufio.NewWriter(file)
 	for _, s := range shares {
-		err = c.passes(s, int64(socketBytes/len(shares)), func(_ *chunk, b *batch) error {
-			c.socket.bytes += int64(len(b.raw))
-			c.socket.records += int64(b.within(b.base, b.last+1))
-			_, err := out.Write(b.raw)
+		err = c.passes(s, int64(socketBytes/len(shares)), func(_ *chunk, b *batch.Batch) error {
+			c.socket.bytes += int64(len(b.Raw()))
+			c.socket.records += int64(within(b, b.FirstOffset(), b.LastOffset()+1))
+			_, err := out.Write(b.Raw())
 			return err
 		})
 		if err != nil {
@@ -81,10 +82,10 @@ func (c *Climb) fill(shares []share) error {
 
 // passes fetches a share's partitions, whole batches only, until size bytes were seen or
 // every partition was read to its end.
-func (c *Climb) passes(s share, size int64, see func(of *chunk, b *batch) error) error {
-	conn, err := c.spec.dial(c.ctx, s.leader.address)
+func (c *Climb) passes(s share, size int64, see func(of *chunk, b *batch.Batch) error) error {
+	conn, err := c.connect(s.leader, fetchKey, fetchVersion)
 	if err != nil {
-		return fmt.Errorf("cannot connect to broker %d: %w", s.leader.id, err)
+		return err
 	}
 	f := newFetcher(c, s, conn, new(count))
 	defer f.close()
@@ -99,7 +100,7 @@ func (c *Climb) passes(s share, size int64, see func(of *chunk, b *batch) error)
 			if ended[of.partition] {
 				continue
 			}
-			n, err := of.each(func(b *batch) error { return see(of, b) })
+			n, err := of.each(func(b *batch.Batch) error { return see(of, b) })
 			if err != nil {
 				return err
 			}
@@ -113,16 +114,17 @@ func (c *Climb) passes(s share, size int64, see func(of *chunk, b *batch) error)
 }
 
 // each shows the whole batches of a chunk that was skimmed, and returns their length.
-func (c *chunk) each(see func(*batch) error) (bytes int64, err error) {
+func (c *chunk) each(see func(*batch.Batch) error) (bytes int64, err error) {
 	for rest := c.bytes; ; {
-		var b batch
-		if b, rest, err = cut(rest); err != nil || b.raw == nil {
+		var b batch.Batch
+		var whole bool
+		if b, rest, whole, err = batch.Cut(rest); err != nil || !whole {
 			return bytes, err
 		}
-		if b.last < c.from {
+		if b.LastOffset() < c.from {
 			continue
 		}
-		bytes += int64(len(b.raw))
+		bytes += int64(len(b.Raw()))
 		if err := see(&b); err != nil {
 			return bytes, err
 		}
