@@ -5,10 +5,10 @@ SIZE ?= 100
 THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine bench-adapters bench-ladder clients article suites aa simulate kills memory any-kafka faults fuzz produce clean
+.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine bench-adapters bench-ladder bench-direct-tail bench-direct-live direct-growth direct-codecs direct-quota direct-memory clients article suites aa simulate kills memory any-kafka faults fuzz produce clean
 
 help: ## list the chores
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 build: ## build bin/redline
 	go build -o bin/redline .
@@ -45,6 +45,24 @@ bench-adapters: ## what each client's adapter costs against a bare loop, on real
 
 bench-ladder: ## whether each step alone predicts its rung, on real Kafka
 	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$$' -bench Ladder -benchtime 1x -timeout 30m
+
+bench-direct-tail: ## direct against franz-go at the tail of 2,000 partitions, on real Kafka
+	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$$' -bench DirectTail -benchtime 1x -timeout 30m
+
+bench-direct-live: ## direct against franz-go, producer and consumer in one process, on real Kafka
+	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$$' -bench DirectLive -benchtime 1x -timeout 30m
+
+direct-growth: ## 20 minutes: how direct and franz-go grow, on real Kafka
+	scripts/direct-growth.sh
+
+direct-codecs: ## 7 minutes: what each compression costs direct and franz-go, on real Kafka
+	scripts/direct-codecs.sh
+
+direct-quota: ## direct against franz-go with half a CPU, on real Kafka
+	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$$' -bench DirectQuota -benchtime 1x -timeout 30m
+
+direct-memory: ## ten minutes at full speed: does direct's memory stay flat? On real Kafka
+	scripts/direct-memory.sh
 
 clients: ## an hour and a quarter: every client and both ladders, on real Kafka
 	scripts/clients.sh

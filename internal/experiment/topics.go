@@ -205,6 +205,10 @@ func (t *topics) filled(ctx context.Context, arm result.Arm) (*topic, error) {
 // mostFillTime bounds how long one topic is filled.
 const mostFillTime = 10 * time.Second
 
+// largeRecord is the size of values, in bytes, from which on the batches of the tuned
+// profile may not hold one; those of a MiB do, and brokers take them by default.
+const largeRecord = 990_000
+
 func (t *topics) fill(ctx context.Context, name string, arm result.Arm) error {
 	library, err := libraries.Open("franz")
 	if err != nil {
@@ -218,6 +222,9 @@ func (t *topics) fill(ctx context.Context, name string, arm result.Arm) error {
 	}
 	if s.Compression == "" {
 		delete(options.Properties, "compression.type")
+	}
+	if s.RecordBytes > largeRecord {
+		options.Properties["batch.size"] = "1048576"
 	}
 	ledger := audit.NewLedger(name)
 	most := plan.ShapeOf(arm).Records(t.run.Plan.FillBytes)

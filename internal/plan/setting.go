@@ -68,6 +68,8 @@ const (
 	maxFetch = 1 << 30
 	maxBatch = 1 << 30
 	maxNodes = 9
+	// maxPartitions is what one broker that we start holds with ease.
+	maxPartitions = 2000
 )
 
 // settings is the table of what an arm is set to. Any other key with a dot is a
@@ -80,7 +82,7 @@ var settings = []setting{
 		func(a *result.Arm, v string) { a.Profile = v }),
 	as(setting{name: "consumers", aliases: []string{"producers", "instances"}, fallback: "1", does: "number of consumers, or of producers, each with connections of its own"},
 		whole(1, 256), func(a *result.Arm, v int) { a.Setting.Instances = v }),
-	as(setting{name: "partitions", fallback: "8", does: "partitions of the topic"}, whole(1, 1000),
+	as(setting{name: "partitions", fallback: "8", does: "partitions of the topic"}, whole(1, maxPartitions),
 		func(a *result.Arm, v int) { a.Setting.Partitions = v }),
 	as(setting{name: "record-size", fallback: "100", does: "bytes of each value; from 32 on each carries a stamp that proves it arrived"}, size(0, 1_000_000),
 		func(a *result.Arm, v int64) { a.Setting.RecordBytes = int(v) }),

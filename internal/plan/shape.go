@@ -38,10 +38,10 @@ func ShapeOf(arm result.Arm) Shape {
 
 // maxRecords bounds the records in a topic that is read: the fastest reader takes
 // a second or two for as many, and begins anew then.
-const maxRecords = 20_000_000
+const maxRecords = 40_000_000
 
 // Records is how many records are written into the topic, when it may hold fill
-// bytes of values: 20,000,000 at most, and 0 into one that is not read.
+// bytes of values: 40,000,000 at most, and 0 into one that is not read.
 func (s Shape) Records(fill int64) int64 {
 	if s.Workload != result.Consume {
 		return 0

@@ -12,7 +12,7 @@ import (
 )
 
 func TestClientsTakeEverySuite(t *testing.T) {
-	want := []string{"acks", "batch", "clients", "clients-scale", "clients-shapes", "compression", "consumers", "direct-ahead", "direct-produce", "fetch", "ladder", "ladder-produce", "partitions", "record-size", "seed"}
+	want := []string{"acks", "batch", "clients", "clients-scale", "clients-shapes", "compression", "consumers", "direct-ahead", "direct-codecs", "direct-growth-consumers", "direct-growth-partitions", "direct-growth-size", "direct-produce", "fetch", "ladder", "ladder-produce", "partitions", "record-size", "seed"}
 	var got []string
 	for _, suite := range Suites() {
 		got = append(got, suite.Name)
@@ -88,7 +88,7 @@ func TestUnknownSuiteNamesTheNearest(t *testing.T) {
 	if _, err := FindSuite("partition"); err == nil || err.Error() != `there is no suite "partition"; the nearest is "partitions"` {
 		t.Error(err)
 	}
-	if _, err := FindSuite("x"); err == nil || !strings.HasSuffix(err.Error(), "take acks, batch, clients, clients-scale, clients-shapes, compression, consumers, direct-ahead, direct-produce, fetch, ladder, ladder-produce, partitions, record-size or seed") {
+	if _, err := FindSuite("x"); err == nil || !strings.HasSuffix(err.Error(), "take acks, batch, clients, clients-scale, clients-shapes, compression, consumers, direct-ahead, direct-codecs, direct-growth-consumers, direct-growth-partitions, direct-growth-size, direct-produce, fetch, ladder, ladder-produce, partitions, record-size or seed") {
 		t.Error(err)
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"redline/result"
 )
 
-// chart is the rate over one axis, as the page's script draws it. Places on the
+// chart is a quantity over one axis, as the page's script draws it. Places on the
 // axis are computed here, so that to draw it numbers and names are the same.
 type chart struct {
 	Title  string   `json:"title"`
 	Axis   string   `json:"axis"`
 	Ticks  []tick   `json:"ticks"`
-	Joined bool     `json:"joined"` // medians are joined by lines: the axis is of numbers, and no law is drawn
+	Joined bool     `json:"joined"`          // medians are joined by lines: the axis is of numbers, and no law is drawn
+	Steep  bool     `json:"steep,omitempty"` // drawn by the logarithm: else the small values could not be read
 	Series []series `json:"series"`
 	Curve  []place  `json:"curve,omitempty"` // the fitted law
 	// number places a number on the axis; nil on one of names.
@@ -57,9 +58,33 @@ type place struct {
 // mostSeries is how many series a chart tells apart.
 const mostSeries = 6
 
-// charts are those of the rows of one workload: one for each axis that varies
-// in them, or one over all rows when there is no such axis or it would hold too
-// many series. One row alone needs none.
+// quantity is what a chart shows of a row, of each of its trials where that is known, and
+// of a published figure, 0 where it says nothing.
+type quantity struct {
+	name      string
+	of        func(result.Row) result.Estimate
+	each      func(result.RowTrial) (v float64, known bool)
+	published func(result.Published) float64
+}
+
+var rateDrawn = quantity{
+	"records/s",
+	func(r result.Row) result.Estimate { return r.RecordsPerSecond },
+	func(t result.RowTrial) (float64, bool) { return t.RecordsPerSecond, true },
+	func(p result.Published) float64 { return p.RecordsPerSecond },
+}
+
+var costDrawn = quantity{
+	"CPU ns/record of the client",
+	func(r result.Row) result.Estimate { return r.CPUNsPerRecord },
+	func(t result.RowTrial) (float64, bool) { return t.CPUNsPerRecord, t.CPUNsPerRecord > 0 },
+	func(result.Published) float64 { return 0 },
+}
+
+// charts are those of the rows of one workload: the rate over each axis that varies
+// in them, or over all rows when there is no such axis or it would hold too many
+// series. Where series stand side by side, what a record costs each of them follows.
+// One row alone needs none.
 func charts(r result.ExperimentReport, rows []row) []chart {
 	if len(rows) < 2 {
 		return nil
@@ -67,17 +92,24 @@ func charts(r result.ExperimentReport, rows []row) []chart {
 	axes := axesOf(r.Plan, rows)
 	var all []chart
 	for i, a := range axes {
-		c := newChart(rows, a, slices.Delete(slices.Clone(axes), i, i+1))
-		if len(c.Series) <= mostSeries {
-			c.addLaw(r.Fit, rows[0].Workload, a.names)
-			all = append(all, c)
+		others := slices.Delete(slices.Clone(axes), i, i+1)
+		c := newChart(rows, rateDrawn, a, others)
+		if len(c.Series) > mostSeries {
+			continue
+		}
+		c.addLaw(r.Fit, rows[0].Workload, a.names)
+		all = append(all, c)
+		if len(c.Series) > 1 && slices.ContainsFunc(rows, costKnown) {
+			all = append(all, newChart(rows, costDrawn, a, others))
 		}
 	}
 	if len(all) == 0 {
-		all = append(all, newChart(rows, axis{name: "setting", of: func(r row) string { return r.Label }}, nil))
+		all = append(all, newChart(rows, rateDrawn, axis{name: "setting", of: func(r row) string { return r.Label }}, nil))
 	}
 	return all
 }
+
+func costKnown(r row) bool { return r.CPUNsPerRecord.N > 0 }
 
 // axis is what a chart is drawn over.
 type axis struct {
@@ -128,8 +160,8 @@ func zipped(all []axis, rows []row) axis {
 	return axis{strings.Join(names, sep), names, func(r row) string { return joined(r, ", ") }}
 }
 
-func newChart(rows []row, a axis, others []axis) chart {
-	c := chart{Axis: a.name, Title: rows[0].Workload + ": records/s over " + a.name}
+func newChart(rows []row, q quantity, a axis, others []axis) chart {
+	c := chart{Axis: a.name, Title: rows[0].Workload + ": " + q.name + " over " + a.name}
 	var labels []string
 	for _, r := range rows {
 		if v := a.of(r); !slices.Contains(labels, v) {
@@ -148,13 +180,30 @@ func newChart(rows []row, a axis, others []axis) chart {
 			i = len(c.Series)
 			c.Series = append(c.Series, series{Name: name})
 		}
-		p := newPoint(r, at[slices.Index(labels, a.of(r))])
+		p := newPoint(r, q, at[slices.Index(labels, a.of(r))])
 		c.Series[i].Points = append(c.Series[i].Points, p)
 		c.Published = c.Published || p.Published > 0
 		c.Excluded = c.Excluded || len(p.Excluded) > 0
 		c.Interval = c.Interval || p.Interval
 	}
+	c.Steep = isSteep(c.Series)
 	return c
+}
+
+// steep is how many times the largest median is the smallest, where a chart from zero up
+// shows the small ones as a line on its ground.
+const steep = 50
+
+func isSteep(all []series) bool {
+	low, high := math.Inf(1), 0.0
+	for _, s := range all {
+		for _, p := range s.Points {
+			if len(p.Trials) > 0 {
+				low, high = min(low, slices.Min(p.Trials)), max(high, p.Median)
+			}
+		}
+	}
+	return low > 0 && high > steep*low
 }
 
 func seriesName(r row, others []axis) string {
@@ -169,18 +218,20 @@ func seriesName(r row, others []axis) string {
 	return strings.Join(parts, " ")
 }
 
-func newPoint(r row, x float64) point {
-	e := r.RecordsPerSecond
+func newPoint(r row, q quantity, x float64) point {
+	e := q.of(r.Row)
 	p := point{X: x, Row: r.Index, Median: e.Median, Low: e.Low, High: e.High, Interval: e.Confidence > 0, Trials: []float64{}}
 	if r.Published != nil {
-		p.Published = r.Published.RecordsPerSecond
+		p.Published = q.published(*r.Published)
 	}
 	for _, t := range counting(r.Row) {
-		p.Trials = append(p.Trials, t.RecordsPerSecond)
+		if v, known := q.each(t); known {
+			p.Trials = append(p.Trials, v)
+		}
 	}
 	for _, t := range r.Trials {
-		if len(t.Invalid) > 0 && t.RecordsPerSecond > 0 {
-			p.Excluded = append(p.Excluded, t.RecordsPerSecond)
+		if v, known := q.each(t); known && len(t.Invalid) > 0 && v > 0 {
+			p.Excluded = append(p.Excluded, v)
 		}
 	}
 	return p

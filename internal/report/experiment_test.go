@@ -296,8 +296,11 @@ func TestChartsFollowTheAxes(t *testing.T) {
 	for name, want := range map[string][]string{
 		"seed":        {"consume: records/s over consumers = partitions|1"},
 		"compression": {"consume: records/s over compression|1", "produce: records/s over compression|1"},
-		"clients":     {"consume: records/s over client|3", "consume: records/s over consumers|2"},
-		"troubled":    nil,
+		"clients": {
+			"consume: records/s over client|3", "consume: CPU ns/record of the client over client|3",
+			"consume: records/s over consumers|2", "consume: CPU ns/record of the client over consumers|2",
+		},
+		"troubled": nil,
 	} {
 		r := reports[name]()
 		var got []string
@@ -356,5 +359,29 @@ func TestAPageOfNoNumbersIsRefused(t *testing.T) {
 	var unsupported *json.UnsupportedValueError
 	if err := HTML(io.Discard, r); !errors.As(err, &unsupported) {
 		t.Error(err)
+	}
+}
+
+func TestSmallValuesBesideLargeOnesAreDrawnByTheirLogarithm(t *testing.T) {
+	of := func(rates ...float64) []series {
+		var points []point
+		for _, v := range rates {
+			points = append(points, point{Median: v, Trials: []float64{v}})
+		}
+		return []series{{Points: points}}
+	}
+	for _, c := range []struct {
+		series []series
+		want   bool
+	}{
+		{of(100e6, 3e3), true},
+		{of(10e6, 1e6), false},
+		{of(10e6, 0), false}, // which has no logarithm
+		{append(of(10e6), series{Points: []point{{}}}), false},
+		{nil, false},
+	} {
+		if got := isSteep(c.series); got != c.want {
+			t.Errorf("%+v is steep: %v", c.series, got)
+		}
 	}
 }

@@ -20,12 +20,12 @@
   }, more);
 
   // plot makes an empty uPlot of a box; paint draws into it.
-  const plot = (box, height, x, y, axes, paint) => {
+  const plot = (box, height, x, y, axes, paint, steep) => {
     box.replaceChildren();
     new uPlot({
       width: box.clientWidth, height, padding: [8, 8, 0, 0],
       cursor: {show: false}, legend: {show: false}, select: {show: false},
-      scales: {x: {time: false, range: x}, y: {range: y}},
+      scales: {x: {time: false, range: x}, y: {range: y, distr: steep ? 3 : 1}},
       axes, series: [{}, {show: false}], hooks: {draw: [u => inside(u, paint)]},
     }, [x, y], box);
   };
@@ -138,17 +138,19 @@
   const drawChart = (box, chart) => {
     const xs = chart.ticks.map(t => t.x), low = Math.min(...xs), high = Math.max(...xs);
     const pad = (high - low) * (chart.joined ? .08 : .5 / Math.max(1, xs.length - 1));
-    let top = 0;
+    let top = 0, least = Infinity;
     for (const s of chart.series) for (const p of s.points) {
-      top = Math.max(top, p.high, p.published || 0, ...p.trials, ...(p.excluded || []));
+      const all = [p.low, p.high, p.published || 0, ...p.trials, ...(p.excluded || [])];
+      top = Math.max(top, ...all);
+      least = Math.min(least, ...all.filter(v => v > 0));
     }
     for (const p of chart.curve || []) top = Math.max(top, p.y);
     const across = axis(Object.assign({label: chart.axis, labelSize: 20, labelFont: font, grid: {show: false}, gap: 6}, names(chart.ticks, box.clientWidth - 60)));
     const height = Math.max(268, Math.min(368, box.clientWidth / 2)) + across.size;
-    plot(box, height, [low - pad, high + pad], [0, (top || 1) * 1.1], [
+    plot(box, height, [low - pad, high + pad], chart.steep ? [10 ** Math.floor(Math.log10(least)), 10 ** Math.ceil(Math.log10(top))] : [0, (top || 1) * 1.1], [
       across,
-      axis({values: (u, all) => all.map(short), size: 56, space: 44}),
-    ], (c, x, y) => paintSeries(chart, c, x, y));
+      axis({values: (u, all) => all.map(v => v === null ? "" : short(v)), size: 56, space: 44}),
+    ], (c, x, y) => paintSeries(chart, c, x, y), chart.steep);
   };
 
   const drawTime = (box, trial, top) => {

@@ -1,0 +1,34 @@
+package kafka_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// BenchmarkDirectTail reads the end of 2,000 partitions, to which one producer, the same
+// for both, writes 50,000 records/s: what a record costs the consumer, and how long it takes
+// from when it was due. Ten records go to a partition before it is the turn of the next, as
+// with a sticky partitioner: 50,000 batches/s of one record each are more than a broker
+// takes on two CPUs, and what is waited for is then the broker alone.
+//
+//	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$' -bench DirectTail -benchtime 1x -timeout 30m
+func BenchmarkDirectTail(b *testing.B) {
+	s := newScene(b)
+	partitions, offered := number(b, "REDLINE_PARTITIONS", 2000), number(b, "REDLINE_RATE", 50_000)
+	s.topic("tail", int32(partitions), nil)
+	for b.Loop() {
+		s.where(fmt.Sprintf("%d partitions, 100 B, %d records/s of one franz-go producer, by tens to the next partition, %v", partitions, offered, producing))
+		producer := s.begin(job{Work: "offer", Client: "franz", Topic: "tail", Rate: float64(offered), Turn: 10}, nil)
+		time.Sleep(3 * time.Second) // until it has found its pace
+		d := s.fight("tail", windowed(b, job{Work: "tail", Topic: "tail"}), nil)
+		if err := producer.stdin.Close(); err != nil {
+			b.Fatal(err)
+		}
+		if kept := s.outcome(producer); kept.rate() < 0.98*float64(offered) {
+			b.Errorf("the producer kept %.0f records/s of %d that were asked of it: the figures are of another load", kept.rate(), offered)
+		}
+		d.tell(cost, p99, p50, rate)
+		b.ReportMetric(0, "ns/op")
+	}
+}
