@@ -48,7 +48,6 @@ broker, which is not Apache Kafka. With --topic it reads a topic of yours; then
 it writes nothing and commits nothing.`,
 		Example: `  redline limit
   redline limit --kafka local
-  redline limit --kafka local --time 6m
   redline limit -b localhost:9092 --topic orders -o json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
