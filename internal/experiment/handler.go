@@ -40,18 +40,22 @@ func (x *execution) handler(ctx context.Context) (func() func(client.Batch), err
 	return func() func(client.Batch) { return x.handling.timed(make()) }, nil
 }
 
-// sleeper waits for each record, as an application does that asks a database.
+// sleeper waits for each record, as an application does that asks a database. A timer is
+// up to a millisecond late: what a wait took too long is taken off the next ones.
 func sleeper(ctx context.Context, d time.Duration) func(client.Batch) {
 	timer := time.NewTimer(d)
+	owed := time.Duration(0)
 	wait := func(int64, []byte, []byte) {
-		if ctx.Err() != nil {
+		if owed += d; owed <= 0 || ctx.Err() != nil {
 			return
 		}
-		timer.Reset(d)
+		began := time.Now()
+		timer.Reset(owed)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 		}
+		owed -= time.Since(began)
 	}
 	return func(b client.Batch) { b.Each(wait) }
 }
