@@ -21,7 +21,7 @@ type entry struct {
 func (r *Run) enter(ctx context.Context, arm result.Arm, topic string) (*entry, error) {
 	who, err := workerOf(arm)
 	if err != nil || who.external == nil || arm.Workload != result.Produce {
-		return nil, nil // an error is the trial's own
+		return nil, nil //nolint:nilerr // an error is the trial's own
 	}
 	before, err := r.place.Cluster.Offsets(ctx, topic)
 	return &entry{r.place.Cluster, topic, before}, err

@@ -105,7 +105,7 @@ func bareConfluent(ctx context.Context, brokers []string, topic string, r *readi
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }() // what was read is known by then
 	var parts []confluent.TopicPartition
 	for p := range int32(adapterPartitions) {
 		parts = append(parts, confluent.TopicPartition{Topic: &topic, Partition: p, Offset: 0})
