@@ -157,6 +157,18 @@ type Plan struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
+// Stages of a Limits plan.
+const (
+	// StageTry tries each setting once.
+	StageTry = "try"
+	// StageConfirm holds the best two of those tried against each other. Its trials were
+	// not chosen by their outcome: where an arm has them, they alone are its figure.
+	StageConfirm = "confirm"
+	// StageLadder shows where consuming goes: each rung between the socket and the clients
+	// once in each round.
+	StageLadder = "ladder"
+)
+
 // ArmOpen is the arm of a planned trial that is decided by the trials before it, as
 // in a later stage of a limit.
 const ArmOpen = -1

@@ -71,7 +71,7 @@ func confirmed(run result.Run, workload string) []int {
 	medians := map[int]float64{}
 	for i, arm := range run.Plan.Arms {
 		trials := trialsOf(run, i)
-		if arm.Workload == workload && slices.ContainsFunc(trials, func(t result.Trial) bool { return t.Stage == confirming && t.Counts() }) {
+		if arm.Workload == workload && slices.ContainsFunc(trials, func(t result.Trial) bool { return t.Stage == result.StageConfirm && t.Counts() }) {
 			arms = append(arms, i)
 			medians[i] = estimate(counting(trials), result.Trial.Rate).Median
 		}

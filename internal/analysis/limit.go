@@ -24,15 +24,12 @@ func Limit(run result.Run, report *result.LimitReport) {
 	}
 }
 
-// climbing is the stage of the trials of a limit's ladder.
-const climbing = "ladder"
-
 // ladder is what the rungs of a limit came to, nil where it has none.
 func ladder(run result.Run) *result.Ladder {
 	place := map[int]int{} // of an arm among the rows of the ladder
 	found := result.Ladder{Comparisons: []result.Comparison{}}
 	for arm, row := range rows(run) {
-		climbs := slices.ContainsFunc(run.Trials, func(t result.Trial) bool { return t.Stage == climbing && t.Arm == arm })
+		climbs := slices.ContainsFunc(run.Trials, func(t result.Trial) bool { return t.Stage == result.StageLadder && t.Arm == arm })
 		if climbs && row.RecordsPerSecond.N > 0 {
 			place[arm] = len(found.Rows)
 			found.Rows = append(found.Rows, row)
@@ -86,7 +83,7 @@ func side(run result.Run, workload string) (*result.Reached, *result.Usage) {
 func tried(run result.Run, workload string) []result.LimitTrial {
 	all := []result.LimitTrial{}
 	for _, t := range run.Trials {
-		if arm := run.Plan.Arms[t.Arm]; arm.Workload == workload && t.Stage != confirming && t.Stage != climbing {
+		if arm := run.Plan.Arms[t.Arm]; arm.Workload == workload && t.Stage == result.StageTry {
 			all = append(all, result.LimitTrial{Setting: clientSetting(arm), Measured: t.Measured})
 		}
 	}

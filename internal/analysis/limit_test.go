@@ -15,12 +15,12 @@ func TestALimitsLadderStandsForItself(t *testing.T) {
 	run := made(arms, 8, func(arm, _ int) float64 { return []float64{5e6, 6e6, 4e6, 1e6}[arm] })
 	run.Plan.Kind = result.Limits
 	for i := range run.Trials {
-		stage := "try"
+		stage := result.StageTry
 		switch {
 		case run.Trials[i].Arm >= 2:
-			stage = climbing
+			stage = result.StageLadder
 		case run.Trials[i].Round > 0:
-			stage = confirming
+			stage = result.StageConfirm
 		}
 		run.Plan.Trials[i].Stage, run.Trials[i].Stage = stage, stage
 	}

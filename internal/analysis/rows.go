@@ -11,10 +11,6 @@ import (
 	"redline/result"
 )
 
-// confirming is the stage of trials that were not chosen by their outcome: where
-// an arm has them, they alone are its figure.
-const confirming = "confirm"
-
 // rows are the arms of the plan with what their trials came to.
 func rows(run result.Run) []result.Row {
 	labels := result.Labels(run.Plan.Arms)
@@ -39,10 +35,10 @@ func trialsOf(run result.Run, arm int) []result.Trial {
 
 // counting are the trials that a figure is made of.
 func counting(trials []result.Trial) []result.Trial {
-	confirmed := slices.ContainsFunc(trials, func(t result.Trial) bool { return t.Stage == confirming && t.Counts() })
+	confirmed := slices.ContainsFunc(trials, func(t result.Trial) bool { return t.Stage == result.StageConfirm && t.Counts() })
 	var counts []result.Trial
 	for _, t := range trials {
-		if t.Counts() && (!confirmed || t.Stage == confirming) {
+		if t.Counts() && (!confirmed || t.Stage == result.StageConfirm) {
 			counts = append(counts, t)
 		}
 	}

@@ -120,10 +120,10 @@ func (l Limit) Plan() result.Plan {
 		first := len(p.Arms)
 		p.Arms = append(p.Arms, grid...)
 		for _, i := range rng.Perm(len(grid)) {
-			p.Trials = append(p.Trials, result.Planned{Arm: first + i, Stage: stageTry})
+			p.Trials = append(p.Trials, result.Planned{Arm: first + i, Stage: result.StageTry})
 		}
 		for round := range s.rounds {
-			confirm := result.Planned{Arm: result.ArmOpen, Round: round, Stage: stageConfirm}
+			confirm := result.Planned{Arm: result.ArmOpen, Round: round, Stage: result.StageConfirm}
 			p.Trials = append(p.Trials, confirm, confirm)
 		}
 	}

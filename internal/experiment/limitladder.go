@@ -11,10 +11,6 @@ import (
 	"redline/result"
 )
 
-// stageLadder is the stage of a limit that shows where consuming goes: each rung between
-// the socket and the clients once in each round.
-const stageLadder = "ladder"
-
 // LadderTime is from where on a limit shows the ladder, too: half of the time is for it.
 const LadderTime = 6 * time.Minute
 
@@ -81,7 +77,7 @@ func climbing(from int, ladder []result.Arm, rounds int, rng *rand.Rand) []resul
 			slices.Reverse(drawn)
 		}
 		for _, i := range drawn {
-			trials = append(trials, result.Planned{Arm: from + i, Round: round, Stage: stageLadder})
+			trials = append(trials, result.Planned{Arm: from + i, Round: round, Stage: result.StageLadder})
 		}
 	}
 	return trials

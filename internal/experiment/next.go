@@ -6,12 +6,6 @@ import (
 	"redline/result"
 )
 
-// Stages of a plan that decides as it goes.
-const (
-	stageTry     = "try"
-	stageConfirm = "confirm"
-)
-
 // next gives the first trial of the plan that is missing, and its number. It is a
 // function of the plan and the trials so far, so that a run that was cut off goes on
 // as if it had not been.
@@ -35,7 +29,7 @@ func next(p result.Plan, done []result.Trial) (result.Planned, int, bool) {
 // the machine meets both alike. Without a runner-up its trials fall away.
 func decide(p result.Plan, done []result.Trial, number int) (int, bool) {
 	first := number
-	for first > 0 && p.Trials[first-1].Stage == stageConfirm {
+	for first > 0 && p.Trials[first-1].Stage == result.StageConfirm {
 		first--
 	}
 	finalists := best(p, done, first)
@@ -53,7 +47,7 @@ func decide(p result.Plan, done []result.Trial, number int) (int, bool) {
 // first; fewer when fewer came to anything.
 func best(p result.Plan, done []result.Trial, number int) []int {
 	begin := number
-	for begin > 0 && p.Trials[begin-1].Stage == stageTry {
+	for begin > 0 && p.Trials[begin-1].Stage == result.StageTry {
 		begin--
 	}
 	rates := map[int]float64{}

@@ -48,7 +48,7 @@ func TestALongLimitShowsTheLadder(t *testing.T) {
 	count := func(p result.Plan) (rungs map[int]int) {
 		rungs = map[int]int{}
 		for _, planned := range p.Trials {
-			if planned.Stage == stageLadder {
+			if planned.Stage == result.StageLadder {
 				rungs[planned.Arm]++
 			}
 		}

@@ -93,9 +93,6 @@ func published(p *result.Published) string {
 // counts says whether a trial came to an end, in conditions that let it count.
 func counts(t result.RowTrial) bool { return t.Error == "" && len(t.Invalid) == 0 }
 
-// confirming is the stage of trials that were not chosen by their outcome.
-const confirming = "confirm"
-
 // counting are the trials that a row's figures are made of: those that count,
 // and where some of them confirm, they alone.
 func counting(r result.Row) []result.RowTrial {
@@ -103,7 +100,7 @@ func counting(r result.Row) []result.RowTrial {
 	for _, t := range r.Trials {
 		if counts(t) {
 			all = append(all, t)
-			if t.Stage == confirming {
+			if t.Stage == result.StageConfirm {
 				confirmed = append(confirmed, t)
 			}
 		}
