@@ -28,11 +28,7 @@ func (b *bubble) consume(partitions int32, cfg ConsumerConfig) (*Consumer, *ackB
 	if err != nil {
 		b.Fatal(err)
 	}
-	return c, book, func() {
-		if err := c.Close(b.Context()); err != nil {
-			b.Error(err)
-		}
-	}
+	return c, book, b.ending(c.Close)
 }
 
 // fill writes n records to the partitions in turn.

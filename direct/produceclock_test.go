@@ -91,6 +91,15 @@ func (b *bubble) refusing() *atomic.Bool {
 	return &on
 }
 
+// ending is what ends a client.
+func (b *bubble) ending(closing func(context.Context) error) func() {
+	return func() {
+		if err := closing(b.Context()); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
 // produce makes a producer, and what ends it.
 func (b *bubble) produce(cfg ProducerConfig) (*Producer, *ackBook, func()) {
 	b.Helper()
@@ -100,11 +109,7 @@ func (b *bubble) produce(cfg ProducerConfig) (*Producer, *ackBook, func()) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return p, book, func() {
-		if err := p.Close(b.Context()); err != nil {
-			b.Error(err)
-		}
-	}
+	return p, book, b.ending(p.Close)
 }
 
 func TestABatchGoesAfterLingerExactly(t *testing.T) {

@@ -127,7 +127,7 @@ func (l Limit) Plan() result.Plan {
 			p.Trials = append(p.Trials, confirm, confirm)
 		}
 	}
-	p.Trials = append(p.Trials, climbing(len(p.Arms), rungs, ladderRounds, rng)...)
+	p.Trials = append(p.Trials, climbing(len(p.Arms), rungs, ladderRounds, l.Seed)...)
 	p.Arms = append(p.Arms, opposed(rungs, len(p.Arms))...)
 	return p
 }

@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"time"
@@ -65,20 +64,12 @@ func opposed(ladder []result.Arm, from int) []result.Arm {
 	return ladder
 }
 
-// climbing are the trials of the ladder, every other round backwards, so that a drift of
-// the machine meets all rungs alike.
-func climbing(from int, ladder []result.Arm, rounds int, rng *rand.Rand) []result.Planned {
-	var trials []result.Planned
-	var drawn []int
-	for round := range rounds {
-		if round%2 == 0 {
-			drawn = rng.Perm(len(ladder))
-		} else {
-			slices.Reverse(drawn)
-		}
-		for _, i := range drawn {
-			trials = append(trials, result.Planned{Arm: from + i, Round: round, Stage: result.StageLadder})
-		}
+// climbing are the trials of the ladder, which stands from here on in the arms of the plan.
+func climbing(from int, ladder []result.Arm, rounds int, seed uint64) []result.Planned {
+	trials := plan.Order(ladder, rounds, seed)
+	for i := range trials {
+		trials[i].Arm += from
+		trials[i].Stage = result.StageLadder
 	}
 	return trials
 }

@@ -26,7 +26,7 @@ func Again(base result.Plan, arms []result.Arm, w Want) (result.Plan, error) {
 	if w.Rounds > 0 {
 		p.Rounds, p.RoundsWhy = w.Rounds, "as asked"
 	}
-	p.Trials = order(arms, p.Rounds, w.Seed)
+	p.Trials = Order(arms, p.Rounds, w.Seed)
 	if err := p.Check(); err != nil {
 		return result.Plan{}, fmt.Errorf("cannot plan the settings anew: %w", err)
 	}

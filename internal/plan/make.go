@@ -173,7 +173,7 @@ func (q *Question) budget(w Want, kafka string, rounds int, fixed bool) budget {
 	if b.filled() == 0 {
 		b.fill = 0
 	}
-	b.trials = order(q.arms, b.most, w.Seed)
+	b.trials = Order(q.arms, b.most, w.Seed)
 	return b
 }
 

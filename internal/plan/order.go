@@ -11,13 +11,13 @@ import (
 // drawn from the same seed.
 const orderStream = 0x0a11ab0a
 
-// order gives the trials of so many rounds: every arm once in each. Rounds come in
+// Order gives the trials of so many rounds: every arm once in each. Rounds come in
 // pairs, of which the second is the first one backwards (A B, B A), so that a
 // steady drift of the machine meets all arms alike; each pair is drawn anew. Arms
 // that need the same brokers stand together, in blocks that are drawn first, since
 // a change of block starts brokers and fills topics. The first rounds of a plan
 // are the same however many follow.
-func order(arms []result.Arm, rounds int, seed uint64) []result.Planned {
+func Order(arms []result.Arm, rounds int, seed uint64) []result.Planned {
 	rng := rand.New(rand.NewPCG(seed, orderStream))
 	blocks := blocksOf(arms)
 	var trials []result.Planned

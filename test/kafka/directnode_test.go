@@ -90,18 +90,26 @@ func (f *follower) awaitEnd(t *testing.T, words string) {
 	}
 }
 
+// followedAtWork has a writer keep on, and follows it with given partitions and as the member of a
+// group, until both have read of every partition.
+func followedAtWork(t *testing.T, k apache, topic string, partitions int32, w *writer, alone, shared *sightings) []*follower {
+	t.Helper()
+	readers := []*follower{
+		follow(t, direct.ConsumerConfig{Kafka: k.options(), Topic: topic, Assign: from(0, partitions)}, alone),
+		follow(t, direct.ConsumerConfig{Kafka: k.options(), Topic: topic, Group: topic}, shared),
+	}
+	w.keepOn(t)
+	await(t, "the first records are read", func() bool { return alone.cover(from(10, partitions)) && shared.cover(from(10, partitions)) })
+	return readers
+}
+
 func (k apache) topicMadeAnewAtWork(t *testing.T) {
 	t.Parallel()
 	const topic, partitions = "anew-at-work", 3
 	k.create(t, topic, partitions)
 	w := newWriter(t, direct.ProducerConfig{Kafka: k.options(), Topic: topic})
 	var alone, shared sightings
-	readers := []*follower{
-		follow(t, direct.ConsumerConfig{Kafka: k.options(), Topic: topic, Assign: from(0, partitions)}, &alone),
-		follow(t, direct.ConsumerConfig{Kafka: k.options(), Topic: topic, Group: topic}, &shared),
-	}
-	w.keepOn(t)
-	await(t, "the first records are read", func() bool { return alone.cover(from(10, partitions)) && shared.cover(from(10, partitions)) })
+	readers := followedAtWork(t, k, topic, partitions, w, &alone, &shared)
 
 	makeAnew(t, k, topic, partitions)
 	for _, f := range readers {
@@ -157,12 +165,7 @@ func (k apache) topicGone(t *testing.T) {
 	k.create(t, topic, partitions)
 	w := newWriter(t, direct.ProducerConfig{Kafka: k.options(), Topic: topic, DeliveryTimeout: 3 * time.Second})
 	var alone, shared sightings
-	readers := []*follower{
-		follow(t, direct.ConsumerConfig{Kafka: k.options(), Topic: topic, Assign: from(0, partitions)}, &alone),
-		follow(t, direct.ConsumerConfig{Kafka: k.options(), Topic: topic, Group: topic}, &shared),
-	}
-	w.keepOn(t)
-	await(t, "the first records are read", func() bool { return alone.cover(from(10, partitions)) && shared.cover(from(10, partitions)) })
+	readers := followedAtWork(t, k, topic, partitions, w, &alone, &shared)
 
 	if _, err := k.admin.DeleteTopic(t.Context(), topic); err != nil {
 		t.Fatal(err)
