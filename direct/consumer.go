@@ -21,6 +21,7 @@ type Consumer struct {
 	cfg   ConsumerConfig
 	group *membership // nil without one
 
+	spare     bool // there is more than one CPU
 	ready     chan *response
 	attention mark // the keeper is needed
 	reports   reports
@@ -35,6 +36,7 @@ type Consumer struct {
 	assignments map[int32]*assignment
 	lanes       map[int32][]*lane // by broker
 	stale       bool              // the view of who leads is not to be trusted
+	sharers     int               // goroutines that batches are handed to
 	why         error             // what ended the consumer, or io.EOF or ErrClosed
 }
 
@@ -49,8 +51,8 @@ func NewConsumer(ctx context.Context, cfg ConsumerConfig) (*Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, startWithin)
 	defer cancel()
 	c := &Consumer{
-		cfg: cfg, attention: newMark(), ready: make(chan *response, 4*mostConnections),
-		over: make(chan struct{}), assignments: map[int32]*assignment{}, lanes: map[int32][]*lane{},
+		cfg: cfg, spare: cpus() >= 2, attention: newMark(), ready: make(chan *response, 4*mostConnections),
+		over: make(chan struct{}), assignments: map[int32]*assignment{}, lanes: map[int32][]*lane{}, sharers: 1,
 	}
 	c.patience.missingFor = missingFor
 	c.handedOver.L = &c.mu

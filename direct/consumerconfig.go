@@ -76,8 +76,10 @@ type ConsumerConfig struct {
 	// allowed. Each connection has two buffers of this size.
 	FetchMaxBytes int
 	// PartitionMaxBytes is how much of it may be of one partition
-	// (max.partition.fetch.bytes). 0 takes 1 MiB, and FetchMaxBytes for a connection of
-	// one partition.
+	// (max.partition.fetch.bytes). As many whole batches are asked for as go into it: the
+	// broker cuts off what does not fit, which is sent again. 0 takes FetchMaxBytes, so
+	// that a response with a backlog has one partition; of several workers (Each) each
+	// has its part of a response.
 	PartitionMaxBytes int
 	// FetchMinBytes and FetchMaxWait: a broker that has less than so many bytes waits for
 	// so long before it answers (fetch.min.bytes, fetch.max.wait.ms). Default 1 and 500 ms.
@@ -175,7 +177,7 @@ func (c ConsumerConfig) withDefaults(cpus float64) ConsumerConfig {
 	}
 	first(&c.Connections, connections)
 	first(&c.FetchMaxBytes, bytes)
-	first(&c.PartitionMaxBytes, min(1<<20, c.FetchMaxBytes))
+	first(&c.PartitionMaxBytes, c.FetchMaxBytes)
 	first(&c.FetchMinBytes, 1)
 	first(&c.MaxDecompressed, defaultMaxDecompressed)
 	if c.FetchMaxWait == 0 {

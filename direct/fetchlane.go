@@ -40,6 +40,7 @@ type lane struct {
 	waiting   bool // a fetch is under way that the broker may hold back
 	interrupt bool
 	conn      *wire.Conn
+	eager     bool // it may look for what is about to come
 
 	plan    fetchPlan
 	scanner scanner
@@ -162,10 +163,8 @@ func (l *lane) compose() *flight {
 		l.plan.adopt(l.mine)
 		l.changed = false
 	}
-	l.plan.partitionMost = int64(c.cfg.PartitionMaxBytes)
-	if len(l.mine) == 1 {
-		l.plan.partitionMost = int64(max(c.cfg.PartitionMaxBytes, c.cfg.FetchMaxBytes))
-	}
+	shares := max(1, min(c.sharers, len(l.mine), namedAtOnce))
+	l.plan.partitionMost = int64(max(1, min(c.cfg.PartitionMaxBytes, c.cfg.FetchMaxBytes/shares)))
 	f := l.plan.next(time.Now(), c.cfg.FetchMaxWait)
 	if f == nil {
 		return nil
@@ -174,6 +173,7 @@ func (l *lane) compose() *flight {
 	f.correlation = l.asked
 	l.plan.write(&l.request, f)
 	l.interrupt, l.waiting = false, f.held
+	l.eager = c.spare && c.fetching() == 1
 	return f
 }
 
@@ -208,6 +208,7 @@ func (l *lane) receive(f *flight, r *response) error {
 		r.buf = make([]byte, cfg.FetchMaxBytes+cfg.FetchMaxBytes/64+64<<10)
 	}
 	l.conn.SetReceiveTimeout(f.wait + silentFor)
+	l.conn.SetEager(l.eager)
 	body, buf, correlation, err := l.conn.Receive(r.buf, cfg.FetchMaxBytes+responseBeyond, fetchKey, l.scanner.version >= fetchIsFlexible)
 	r.buf = buf
 	if err != nil {
@@ -250,6 +251,7 @@ func (l *lane) absorb(h head, f *flight, r *response) error {
 	for i := range r.chunks {
 		k := &r.chunks[i]
 		bytes, records = bytes+int64(len(k.bytes)), records+k.next-k.from
+		k.slot.grown(int64(k.largest))
 		if a := k.of; a.generation == k.generation {
 			a.next, a.lastEpoch, a.tries = k.next, k.lastEpoch, 0
 		}

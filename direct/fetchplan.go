@@ -34,6 +34,9 @@ type slot struct {
 	flying          bool
 	// session is the offset that the broker's session has of it, -1 for none.
 	session int64
+	// batchBytes is how large its batches are at most, as of the last answers; 0 before
+	// them.
+	batchBytes int64
 }
 
 // flight is a fetch that is under way.
@@ -193,17 +196,31 @@ func (p *fetchPlan) brought(bytes, records int64) {
 	p.barren, p.recordBytes = 0, float64(bytes)/float64(records)
 }
 
+// grown learns from an answer how large a partition's largest batch in it was.
+func (s *slot) grown(largest int64) {
+	s.batchBytes = max(largest, s.batchBytes-s.batchBytes/8)
+}
+
+// mostOf is how many bytes of a partition are asked for: as many whole batches as fit,
+// since the broker cuts off the one that does not, which is then sent again.
+func (p *fetchPlan) mostOf(s *slot) int64 {
+	if s.batchBytes == 0 || s.batchBytes > p.partitionMost {
+		return p.partitionMost
+	}
+	return p.partitionMost - p.partitionMost%s.batchBytes
+}
+
 // expected is how many bytes an answer may be expected to have of a partition; 0 where
 // nothing is known of it.
 func (p *fetchPlan) expected(s *slot) int64 {
 	if s.a.high < 0 {
 		return 0
 	}
-	return int64(min(float64(p.partitionMost), float64(s.a.high-s.a.next)*p.recordBytes))
+	return int64(min(float64(p.mostOf(s)), float64(s.a.high-s.a.next)*p.recordBytes))
 }
 
-// nameBacklog names those with a backlog, in turn, until they fill an answer or are half
-// of it, and says how many bytes may be expected of them.
+// nameBacklog names those with a backlog, in turn, until they fill an answer up to less
+// than a batch or are half of the backlog, and says how many bytes may be expected of them.
 func (p *fetchPlan) nameBacklog(f *flight, backlog int64) (expected int64) {
 	budget := p.most
 	if backlog >= dividedFrom {
@@ -211,10 +228,14 @@ func (p *fetchPlan) nameBacklog(f *flight, backlog int64) (expected int64) {
 	}
 	for i := 0; i < len(p.slots) && len(f.named) < namedAtOnce && expected < budget; i++ {
 		s := p.slots[(p.turn+i)%len(p.slots)]
-		if s.a.wanted() && p.behind(s) && !s.flying {
-			expected += p.expected(s)
-			p.name(f, s)
+		if !s.a.wanted() || !p.behind(s) || s.flying {
+			continue
 		}
+		if len(f.named) > 0 && budget-expected < min(s.batchBytes, p.expected(s)) {
+			break // none of its batches would fit
+		}
+		expected += p.expected(s)
+		p.name(f, s)
 	}
 	return expected
 }
@@ -309,7 +330,7 @@ func (p *fetchPlan) write(r *kmsg.FetchRequest, f *flight) {
 	for _, s := range f.named {
 		s.asked = f.correlation
 		named := kmsg.NewFetchRequestTopicPartition()
-		named.Partition, named.FetchOffset, named.PartitionMaxBytes = s.a.id, s.from, int32(p.partitionMost)
+		named.Partition, named.FetchOffset, named.PartitionMaxBytes = s.a.id, s.from, int32(p.mostOf(s))
 		named.CurrentLeaderEpoch = s.a.leaderEpoch
 		topic.Partitions = append(topic.Partitions, named)
 	}

@@ -46,6 +46,7 @@ type chunk struct {
 	from, next int64 // what was asked for; what to ask for then
 	lastEpoch  int32
 	bytes      []byte
+	largest    int // bytes of the largest batch
 	// aborted[a:b] of the response are the aborted transactions among its records.
 	abortedFrom, abortedTo int
 }
@@ -175,6 +176,7 @@ func (c *chunk) skim() error {
 		if !whole {
 			break
 		}
+		c.largest = max(c.largest, len(rest)-len(after))
 		rest = after
 		if b.LastOffset() < c.from {
 			continue // of before what was asked for

@@ -309,6 +309,15 @@ func (c *Consumer) laneFor(ctx context.Context, broker int32, address string) *l
 	return l
 }
 
+// fetching is how many lanes there are; c.mu is held.
+func (c *Consumer) fetching() int {
+	n := 0
+	for _, lanes := range c.lanes {
+		n += len(lanes)
+	}
+	return n
+}
+
 // drop takes a lane out of those that can be given partitions; c.mu is held.
 func (c *Consumer) drop(l *lane) {
 	c.lanes[l.broker] = slices.DeleteFunc(c.lanes[l.broker], func(other *lane) bool { return other == l })

@@ -23,6 +23,8 @@ func (c *Consumer) Each(ctx context.Context, workers int, handle func(context.Co
 	for c.Done(); c.reader.chunk != nil || c.reader.advance(); { // what Next has left
 		c.abandon(&c.reader)
 	}
+	c.share(workers)
+	defer c.share(1)
 	working, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all sync.WaitGroup
@@ -51,6 +53,13 @@ func (c *Consumer) Each(ctx context.Context, workers int, handle func(context.Co
 		failed = ended
 	}
 	return failed
+}
+
+// share makes responses have something for so many goroutines.
+func (c *Consumer) share(among int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.sharers = among
 }
 
 // deal gives each response to all workers, of which each takes its own partitions. They

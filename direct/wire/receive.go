@@ -26,7 +26,8 @@ const (
 // inbox is what belongs to who receives.
 type inbox struct {
 	receiveTimeout time.Duration
-	armed          bool   // the deadline of this response is set
+	armed          bool // the deadline of this response is set
+	eager          eagerness
 	early          []byte // what came behind the last response, in stash
 	stash          []byte
 }
@@ -133,6 +134,9 @@ func (c *Conn) fill(buf []byte, have, need int) (int, error) {
 				return have, c.broken("receiving from", c.receiveTimeout, err)
 			}
 			c.armed = true
+		}
+		if have > 0 {
+			c.eager.await()
 		}
 		n, err := c.stream.Read(buf[have:])
 		have += n

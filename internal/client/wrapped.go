@@ -31,6 +31,9 @@ type wrapped struct {
 	ended   bool          // in an error or by us
 }
 
+// NetConn is the connection that is counted, as tls.Conn has it.
+func (c *wrapped) NetConn() net.Conn { return c.Conn }
+
 // turn is what a connection that fetches does; see Counts.
 type turn int
 

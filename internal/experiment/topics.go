@@ -210,7 +210,7 @@ const mostFillTime = 10 * time.Second
 const largeRecord = 990_000
 
 func (t *topics) fill(ctx context.Context, name string, arm result.Arm) error {
-	library, err := libraries.Open("franz")
+	library, err := libraries.Open("direct")
 	if err != nil {
 		return err
 	}
