@@ -5,7 +5,7 @@ SIZE ?= 100
 THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine bench-adapters bench-ladder bench-direct-tail bench-direct-live direct-growth direct-codecs direct-quota direct-memory clients article suites aa simulate kills memory any-kafka faults fuzz produce clean
+.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine bench-adapters bench-ladder bench-direct-tail bench-direct-live direct-growth direct-codecs direct-quota direct-memory fuzz-corpus clients article suites aa simulate kills memory any-kafka faults fuzz produce clean
 
 help: ## list the chores
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -90,6 +90,9 @@ any-kafka: ## every mechanism in every spelling, and every refusal, on real Kafk
 
 faults: ## kill -9 one of three nodes, on real Kafka
 	go test ./test/kafka -count=1 -v -run 'Kill' -timeout 20m
+
+fuzz-corpus: ## the answers of a real Kafka that direct's fuzz targets begin with
+	REDLINE_CORPUS=1 REDLINE_TEST_KAFKA=1 go test ./test/kafka -count=1 -run RealAnswers
 
 fuzz: ## every fuzz target for FUZZTIME (1m)
 	scripts/fuzz.sh

@@ -23,9 +23,11 @@ import (
 	"redline/direct/batch"
 )
 
-// A control of kfake that is waited for when its cluster closes is left behind by kfake.
+// A control of kfake that sleeps when its cluster closes is left behind, and the cluster with
+// it.
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/twmb/franz-go/pkg/kfake.(*Cluster).runControl.func1"))
+	const kfake = "github.com/twmb/franz-go/pkg/kfake.(*Cluster)."
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction(kfake+"runControl.func1"), goleak.IgnoreAnyFunction(kfake+"run"))
 }
 
 // fake is a cluster with a topic "topic" of so many partitions.

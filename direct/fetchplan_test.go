@@ -155,6 +155,47 @@ func TestATailIsNamedOnce(t *testing.T) {
 	}
 }
 
+// Batches of a size are asked for as wholes, and no partition is named of which none would
+// fit; larger ones than a response holds are sent whole anyway.
+func TestWholeBatchesAreAskedFor(t *testing.T) {
+	const most = 4 << 20
+	for _, c := range []struct {
+		batch, asked int64
+		named        int
+	}{
+		{0, most, 1}, {1_000_000, 4_000_000, 1}, {16_384, most, 1}, {3 << 20, 3 << 20, 1}, {5 << 20, most, 1},
+	} {
+		p := fetchPlan{most: most, partitionMost: most, least: 1, recordBytes: 100}
+		var mine []*assignment
+		for id := range int32(8) {
+			a := newAssignment(id, 0, forever)
+			a.high = 1_000_000
+			mine = append(mine, a)
+		}
+		p.adopt(mine)
+		for _, s := range p.slots {
+			s.grown(c.batch)
+		}
+		f := p.next(time.Unix(1000, 0), time.Second)
+		if asked := p.mostOf(f.named[0]); asked != c.asked || len(f.named) != c.named {
+			t.Errorf("batches of %d bytes: %d of %d partitions are asked for, not %d of %d", c.batch, asked, len(f.named), c.asked, c.named)
+		}
+	}
+	var s slot
+	for range 100 {
+		s.grown(1000)
+	}
+	if s.grown(10); s.batchBytes < 500 {
+		t.Errorf("one small batch and %d is the largest", s.batchBytes)
+	}
+	for range 100 {
+		s.grown(10)
+	}
+	if s.batchBytes > 20 {
+		t.Errorf("all are of 10, and %d is the largest", s.batchBytes)
+	}
+}
+
 func TestWhatIsPausedOrReadIsNotNamed(t *testing.T) {
 	var p fetchPlan
 	a, b, c := newAssignment(0, 0, forever), newAssignment(1, 7, 7), newAssignment(2, Earliest, forever)

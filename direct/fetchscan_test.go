@@ -2,6 +2,10 @@ package direct
 
 import (
 	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -199,4 +203,30 @@ func FuzzFetchAnswers(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a real broker has answered (test/kafka makes the files) is read, in each version.
+func TestRealAnswersAreRead(t *testing.T) {
+	names, err := filepath.Glob("testdata/fuzz/FuzzFetchAnswers/real-*")
+	if err != nil || len(names) != 2*(newestFetch-oldestFetch+1) {
+		t.Fatalf("%d answers, %v", len(names), err)
+	}
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(string(text), "\n")
+		version, err1 := strconv.Atoi(strings.TrimSuffix(strings.TrimPrefix(lines[1], "int16("), ")"))
+		body, err2 := strconv.Unquote(strings.TrimSuffix(strings.TrimPrefix(lines[2], "[]byte("), ")"))
+		if err1 != nil || err2 != nil {
+			t.Fatal(name, err1, err2)
+		}
+		s := scanner{version: int16(oldestFetch + version&0xff), topic: "topic", committed: version>>8 > 0}
+		var r response
+		p := planned(3)
+		if _, err := s.scan([]byte(body), p.flights[0], p, &r, ignore); err != nil || len(r.chunks) != 3 || len(r.aborted) != 3*(version>>8) {
+			t.Errorf("%s: %v, %d partitions, %d aborted transactions", name, err, len(r.chunks), len(r.aborted))
+		}
+	}
 }

@@ -49,6 +49,7 @@ func blaster(t testing.TB, size int) (address string) {
 func TestARequestAndItsResponseAllocateNothing(t *testing.T) {
 	for _, size := range []int{100, 1 << 20} {
 		c := dial(t, dialer(t, kgo.ClientID("me")), blaster(t, size))
+		c.SetEager(true)
 		r := fetch(8)
 		buf := make([]byte, size+4096)
 		turn := func() {
