@@ -5,7 +5,7 @@ SIZE ?= 100
 THREADS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine bench-adapters bench-ladder bench-direct-tail bench-direct-live direct-growth direct-codecs direct-quota direct-memory fuzz-corpus clients article suites aa simulate kills memory any-kafka faults fuzz produce clean
+.PHONY: help build test test-full lint golden reference man bench bench-overhead bench-engine bench-adapters bench-ladder bench-direct-tail bench-direct-live bench-direct-group direct-growth direct-codecs direct-quota direct-memory fuzz-corpus clients article suites aa simulate kills memory any-kafka faults fuzz produce clean
 
 help: ## list the chores
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ bench-direct-tail: ## direct against franz-go at the tail of 2,000 partitions, o
 
 bench-direct-live: ## direct against franz-go, producer and consumer in one process, on real Kafka
 	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$$' -bench DirectLive -benchtime 1x -timeout 30m
+
+bench-direct-group: ## direct as a member of a group against direct with assigned partitions, on real Kafka
+	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$$' -bench DirectGroup -benchtime 1x -timeout 30m
 
 direct-growth: ## 20 minutes: how direct and franz-go grow, on real Kafka
 	scripts/direct-growth.sh

@@ -146,34 +146,48 @@ func (s *scene) outcome(c *begun) measurement {
 	return m
 }
 
-// duel is what direct and franz-go came to, by pairs.
+// duel is what two jobs came to, by pairs.
 type duel struct {
-	name          string
-	direct, franz []measurement
+	name, a, b   string
+	ours, theirs []measurement
 }
 
-// fight measures both by turns, A B B A, after one of each that does not count: the
-// broker's code is cold.
+// fight measures a job as direct and as franz-go do it.
 func (s *scene) fight(name string, j job, enter func(*exec.Cmd)) duel {
 	s.tb.Helper()
-	one := func(client string) measurement {
-		j.Client = client
-		return s.outcome(s.begin(j, enter))
-	}
-	one("direct")
-	one("franz")
-	d := duel{name: name}
+	ours, theirs := j, j
+	ours.Client, theirs.Client = "direct", "franz"
+	return s.alternate(duel{name: name, a: "direct", b: "franz"}, ours, theirs, enter)
+}
+
+// alternate measures two jobs by turns, A B B A, after one of each that does not count: the
+// broker's code is cold.
+func (s *scene) alternate(d duel, a, b job, enter func(*exec.Cmd)) duel {
+	s.tb.Helper()
+	one := func(j job) measurement { return s.outcome(s.begin(j, enter)) }
+	one(a)
+	one(b)
 	for pair := range number(s.tb, "REDLINE_PAIRS", 12) {
 		if pair%2 == 0 {
-			d.direct = append(d.direct, one("direct"))
-			d.franz = append(d.franz, one("franz"))
+			d.ours = append(d.ours, one(a))
+			d.theirs = append(d.theirs, one(b))
 		} else {
-			d.franz = append(d.franz, one("franz"))
-			d.direct = append(d.direct, one("direct"))
+			d.theirs = append(d.theirs, one(b))
+			d.ours = append(d.ours, one(a))
 		}
-		say("  %s, pair %2d: direct %s | franz %s", name, pair+1, d.direct[pair], d.franz[pair])
+		say("  %s, pair %2d: %s %s | %s %s", d.name, pair+1, d.a, d.ours[pair], d.b, d.theirs[pair])
 	}
 	return d
+}
+
+// agree fails where the values of two clients sum up differently.
+func (d duel) agree(tb testing.TB) {
+	tb.Helper()
+	for i := range d.ours {
+		if d.ours[i].Sum != d.theirs[i].Sum {
+			tb.Errorf("the values sum up to %x for %s and to %x for %s", d.ours[i].Sum, d.a, d.theirs[i].Sum, d.b)
+		}
+	}
 }
 
 // figure is one that a duel is decided by.
@@ -194,12 +208,12 @@ var (
 func (d duel) tell(figures ...figure) {
 	for _, f := range figures {
 		var ours, theirs []float64
-		for i := range d.direct {
-			ours, theirs = append(ours, f.of(d.direct[i])), append(theirs, f.of(d.franz[i]))
+		for i := range d.ours {
+			ours, theirs = append(ours, f.of(d.ours[i])), append(theirs, f.of(d.theirs[i]))
 		}
 		ratio := stats.Paired(ours, theirs).Ratio
-		say("%s, %s, direct / franz: %.3f (%.3f – %.3f, %.1f %% interval, n=%d); medians %.4g and %.4g",
-			d.name, f.name, ratio.Median, ratio.Low, ratio.High, 100*ratio.Confidence, ratio.N, stats.Median(ours).Median, stats.Median(theirs).Median)
+		say("%s, %s, %s / %s: %.3f (%.3f – %.3f, %.1f %% interval, n=%d); medians %.4g and %.4g",
+			d.name, f.name, d.a, d.b, ratio.Median, ratio.Low, ratio.High, 100*ratio.Confidence, ratio.N, stats.Median(ours).Median, stats.Median(theirs).Median)
 	}
 }
 

@@ -31,6 +31,8 @@ type job struct {
 	Client  string // direct or franz, at profile tuned
 	Brokers []string
 	Topic   string
+	// Group is the group to be a member of, instead of reading all partitions.
+	Group string
 	// Warmup and Window begin with the first record that was consumed.
 	Warmup, Window time.Duration
 	// Rate is how many records/s fall due; 0: as many as go.
@@ -73,7 +75,7 @@ func (m measurement) String() string {
 }
 
 // works are what a measured client can do.
-var works = map[string]func(context.Context, job) (measurement, error){"backlog": backlog, "tail": tail, "offer": offer, "live": live}
+var works = map[string]func(context.Context, job) (measurement, error){"backlog": backlog, "once": once, "tail": tail, "offer": offer, "live": live}
 
 // init comes before TestMain: a measured client is no test.
 func init() {
@@ -268,15 +270,19 @@ func (j job) ranges(ctx context.Context) (starts, ends map[int32]int64, err erro
 	return starts, ends, err
 }
 
-// consumer reads all partitions from these offsets.
+// consumer reads all partitions: from these offsets, or a member of a group from the start.
 func (j job) consumer(from map[int32]int64) (client.Consumer, error) {
 	library, err := libraries.Open(j.Client)
 	if err != nil {
 		return nil, err
 	}
-	return library.Consumer(client.ConsumeOptions{
+	o := client.ConsumeOptions{
 		Options: client.Options{Brokers: j.Brokers, Profile: client.Tuned, Wire: &client.Wire{}}, Topic: j.Topic, Assign: from,
-	})
+	}
+	if j.Group != "" {
+		o.Group, o.Assign = j.Group, nil
+	}
+	return library.Consumer(o)
 }
 
 // producing are the properties of producers, those of the tuned profile of franz-go.

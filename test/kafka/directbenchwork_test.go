@@ -65,6 +65,39 @@ func backlog(ctx context.Context, j job) (measurement, error) {
 	return w.result, errors.Join(a.check(), closing(c))
 }
 
+// once reads a topic from start to end once, which has to take longer than the window.
+func once(ctx context.Context, j job) (measurement, error) {
+	starts, ends, err := j.ranges(ctx)
+	if err != nil {
+		return measurement{}, err
+	}
+	if j.Group != "" {
+		j.Group = fmt.Sprintf("%s-%d", j.Group, time.Now().UnixNano()) // without a commit
+	}
+	c, err := j.consumer(starts)
+	if err != nil {
+		return measurement{}, err
+	}
+	a, w := newAccount(starts), newWindow(j, nil)
+	var all int64
+	for p := range ends {
+		all += ends[p] - starts[p]
+	}
+	var idle stall
+	closed := false
+	for a.records < all {
+		if err := errors.Join(c.Poll(ctx, a.batch), idle.check(a.records), ctx.Err()); err != nil {
+			return measurement{}, errors.Join(err, closing(c))
+		}
+		closed = closed || w.over(a.records)
+	}
+	if !closed {
+		return measurement{}, errors.Join(fmt.Errorf("%d records were read before the window was over: write more", all), closing(c))
+	}
+	w.result.Sum, w.result.Passes = a.sum, 1
+	return w.result, errors.Join(a.check(), closing(c))
+}
+
 // tail reads what somebody else offers, from the end of the topic on.
 func tail(ctx context.Context, j job) (measurement, error) {
 	_, ends, err := j.ranges(ctx)
