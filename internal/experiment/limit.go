@@ -148,7 +148,10 @@ func (l Limit) consumeGrid() []result.Arm {
 	for _, n := range l.consumeConnections() {
 		for _, fetch := range []string{"1048576", "4194304"} {
 			instances, properties := l.connected(n)
-			properties["fetch.max.bytes"], properties["max.partition.fetch.bytes"] = fetch, "1048576"
+			properties["fetch.max.bytes"] = fetch
+			if l.Client != "direct" { // which asks for whole batches
+				properties["max.partition.fetch.bytes"] = "1048576"
+			}
 			grid = append(grid, l.arm(result.Consume, instances, properties,
 				map[string]string{"connections": digit(n), "fetch.max.bytes": fetch}))
 		}

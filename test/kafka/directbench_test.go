@@ -59,6 +59,30 @@ func newScene(tb testing.TB) *scene {
 	return s
 }
 
+// measure is a benchmark of one scene.
+func measure(b *testing.B, what func(*scene)) {
+	s := newScene(b)
+	for b.Loop() {
+		what(s)
+	}
+	b.ReportMetric(0, "ns/op") // it is pairs that are compared
+}
+
+// The benchmarks of direct run, here with one short pair each: what they find is found by
+// hand.
+func TestDirectsBenchmarksRun(t *testing.T) {
+	t.Setenv("REDLINE_PAIRS", "1")
+	t.Setenv("REDLINE_WINDOW", "100ms")
+	t.Setenv("REDLINE_PARTITIONS", "20")
+	t.Setenv("REDLINE_RATE", "2000")
+	t.Setenv("REDLINE_RECORDS", "8000000")
+	s := newScene(t)
+	s.measureTail()
+	s.measureLive()
+	s.measureGroup()
+	s.measureQuota()
+}
+
 // measuredBinary is this binary, or one like it without the race detector.
 func measuredBinary(tb testing.TB) string {
 	tb.Helper()

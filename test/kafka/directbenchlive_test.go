@@ -17,17 +17,15 @@ const liveBound = 100_000
 // it goes with a bounded number of records on their way, and at 200,000 records/s.
 //
 //	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$' -bench DirectLive -benchtime 1x -timeout 30m
-func BenchmarkDirectLive(b *testing.B) {
-	s := newScene(b)
+func BenchmarkDirectLive(b *testing.B) { measure(b, (*scene).measureLive) }
+
+func (s *scene) measureLive() {
 	s.topic("live", 8, passing)
-	for b.Loop() {
-		bound := number(b, "REDLINE_IN_FLIGHT", liveBound)
-		s.where(fmt.Sprintf("8 partitions, 100 B, producer and consumer in one process, %v", producing))
-		closed := s.fight("closed loop", windowed(b, job{Work: "live", Topic: "live", Turn: 16, InFlight: int64(bound)}), nil)
-		paced := s.fight("200 k/s", windowed(b, job{Work: "live", Topic: "live", Turn: 16, Rate: 200_000}), nil)
-		say("closed loop: at most %d records on their way", bound)
-		closed.tell(rate, cost, p50, p99)
-		paced.tell(p50, p99, cost)
-		b.ReportMetric(0, "ns/op")
-	}
+	bound := number(s.tb, "REDLINE_IN_FLIGHT", liveBound)
+	s.where(fmt.Sprintf("8 partitions, 100 B, producer and consumer in one process, %v", producing))
+	closed := s.fight("closed loop", windowed(s.tb, job{Work: "live", Topic: "live", Turn: 16, InFlight: int64(bound)}), nil)
+	paced := s.fight("200 k/s", windowed(s.tb, job{Work: "live", Topic: "live", Turn: 16, Rate: 200_000}), nil)
+	say("closed loop: at most %d records on their way", bound)
+	closed.tell(rate, cost, p50, p99)
+	paced.tell(p50, p99, cost)
 }

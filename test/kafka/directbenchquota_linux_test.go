@@ -100,27 +100,25 @@ func (q *quota) throttled() string {
 // likes for the broker. REDLINE_CPUS sets another share, in hundredths.
 //
 //	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$' -bench DirectQuota -benchtime 1x -timeout 30m
-func BenchmarkDirectQuota(b *testing.B) {
-	s := newScene(b)
-	cpus := float64(number(b, "REDLINE_CPUS", 50)) / 100
+func BenchmarkDirectQuota(b *testing.B) { measure(b, (*scene).measureQuota) }
+
+func (s *scene) measureQuota() {
+	cpus := float64(number(s.tb, "REDLINE_CPUS", 50)) / 100
 	q, err := newQuota(cpus)
 	if err != nil {
 		say("cannot, because no quota of CPU time can be set here: %v", err)
-		b.SkipNow()
+		s.tb.SkipNow()
 	}
-	b.Cleanup(func() {
+	s.tb.Cleanup(func() {
 		if err := q.remove(); err != nil {
-			b.Error(err)
+			s.tb.Error(err)
 		}
 	})
 	s.topic("quota", 8, nil)
-	s.fill("quota", number(b, "REDLINE_RECORDS", 8_000_000))
-	for b.Loop() {
-		s.where(fmt.Sprintf("8 partitions, 100 B, the client with %.2f CPUs", cpus))
-		d := s.fight("quota", windowed(b, job{Work: "backlog", Topic: "quota"}), q.enter)
-		d.agree(b)
-		d.tell(rate, cost, peak)
-		say("the quota: %s", q.throttled())
-		b.ReportMetric(0, "ns/op")
-	}
+	s.fill("quota", number(s.tb, "REDLINE_RECORDS", 8_000_000))
+	s.where(fmt.Sprintf("8 partitions, 100 B, the client with %.2f CPUs", cpus))
+	d := s.fight("quota", windowed(s.tb, job{Work: "backlog", Topic: "quota"}), q.enter)
+	d.agree(s.tb)
+	d.tell(rate, cost, peak)
+	say("the quota: %s", q.throttled())
 }

@@ -13,25 +13,23 @@ import (
 // takes on two CPUs, and what is waited for is then the broker alone.
 //
 //	REDLINE_TEST_KAFKA=1 go test ./test/kafka -run '^$' -bench DirectTail -benchtime 1x -timeout 30m
-func BenchmarkDirectTail(b *testing.B) {
-	s := newScene(b)
-	partitions, offered := number(b, "REDLINE_PARTITIONS", 2000), number(b, "REDLINE_RATE", 50_000)
+func BenchmarkDirectTail(b *testing.B) { measure(b, (*scene).measureTail) }
+
+func (s *scene) measureTail() {
+	partitions, offered := number(s.tb, "REDLINE_PARTITIONS", 2000), number(s.tb, "REDLINE_RATE", 50_000)
 	s.topic("tail", int32(partitions), nil)
-	for b.Loop() {
-		s.where(fmt.Sprintf("%d partitions, 100 B, %d records/s of one franz-go producer, by tens to the next partition, %v", partitions, offered, producing))
-		producer := s.begin(job{Work: "offer", Client: "franz", Topic: "tail", Rate: float64(offered), Turn: 10}, nil)
-		j := windowed(b, job{Work: "tail", Topic: "tail"})
-		s.settle(j)
-		d := s.fight("tail", j, nil)
-		if err := producer.stdin.Close(); err != nil {
-			b.Fatal(err)
-		}
-		if kept := s.outcome(producer); kept.rate() < 0.98*float64(offered) {
-			b.Errorf("the producer kept %.0f records/s of %d that were asked of it: the figures are of another load", kept.rate(), offered)
-		}
-		d.tell(cost, p99, p50, rate)
-		b.ReportMetric(0, "ns/op")
+	s.where(fmt.Sprintf("%d partitions, 100 B, %d records/s of one franz-go producer, by tens to the next partition, %v", partitions, offered, producing))
+	producer := s.begin(job{Work: "offer", Client: "franz", Topic: "tail", Rate: float64(offered), Turn: 10}, nil)
+	j := windowed(s.tb, job{Work: "tail", Topic: "tail"})
+	s.settle(j)
+	d := s.fight("tail", j, nil)
+	if err := producer.stdin.Close(); err != nil {
+		s.tb.Fatal(err)
 	}
+	if kept := s.outcome(producer); kept.rate() < 0.98*float64(offered) {
+		s.tb.Errorf("the producer kept %.0f records/s of %d that were asked of it: the figures are of another load", kept.rate(), offered)
+	}
+	d.tell(cost, p99, p50, rate)
 }
 
 // settle waits until what is offered is read soon: at first the broker makes the files of
