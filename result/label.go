@@ -6,14 +6,18 @@ import (
 	"strings"
 )
 
+// Own is the value of an axis, or the profile, that leaves it to the client.
+const Own = "own"
+
 // Labels name arms among each other in a few words each: the workload where there
 // are several, and the values that vary. Arms that nothing tells apart have the
-// name of their client.
+// name of their client. What a client is never told is not said of it.
 func Labels(arms []Arm) []string {
-	workloads, values := map[string]bool{}, map[string]map[string]bool{}
+	workloads, values, told := map[string]bool{}, map[string]map[string]bool{}, map[[2]string]bool{}
 	for _, a := range arms {
 		workloads[a.Workload] = true
 		for name, value := range a.Values {
+			told[[2]string{a.Client, name}] = told[[2]string{a.Client, name}] || value != Own
 			if values[name] == nil {
 				values[name] = map[string]bool{}
 			}
@@ -27,7 +31,7 @@ func Labels(arms []Arm) []string {
 			words = append(words, a.Workload)
 		}
 		for _, name := range slices.Sorted(maps.Keys(a.Values)) {
-			if len(values[name]) > 1 {
+			if len(values[name]) > 1 && told[[2]string{a.Client, name}] {
 				words = append(words, word(name, a.Values[name]))
 			}
 		}

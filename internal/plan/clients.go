@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"redline/result"
 )
 
 // Names of the axes that say who does the work.
@@ -13,7 +15,7 @@ const (
 )
 
 // ownProfile is that of a client which is a program of somebody else's.
-const ownProfile = "own"
+const ownProfile = result.Own
 
 // RungPrefix begins the clients that are rungs of the ladder.
 const RungPrefix = "rung:"

@@ -69,7 +69,7 @@ func TestProgramsAreClientsWithoutProfiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := plan(t, q, Want{})
-	if got := strings.Join(result.Labels(p.Arms), ", "); got != "able tuned, able defaults, mine own" {
+	if got := strings.Join(result.Labels(p.Arms), ", "); got != "able tuned, able defaults, mine" {
 		t.Error(got)
 	}
 	if mine := p.Arms[2]; mine.Command != "./mine -x" || mine.Profile != "own" || mine.Against != 0 {
@@ -100,7 +100,7 @@ func TestRungsStayWhenClientsAreChosen(t *testing.T) {
 	if err := q.Clients([]string{"lame"}, []Program{{"mine", "./mine"}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(result.Labels(plan(t, q, Want{}).Arms), ", "); got != "rung:fetch, lame tuned, mine own" {
+	if got := strings.Join(result.Labels(plan(t, q, Want{}).Arms), ", "); got != "rung:fetch, lame tuned, mine" {
 		t.Error(got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"redline/internal/term"
+	"redline/result"
 )
 
 // form is what a value looks like: how it is read, and how that is said to people
@@ -42,7 +43,7 @@ func whole(least, most int) form[int] {
 }
 
 // own is the word for what a client chooses by itself.
-const own = "own"
+const own = result.Own
 
 // ownOr is a whole number, or left to the client.
 func ownOr(least, most int) form[string] {

@@ -9,7 +9,7 @@ import (
 )
 
 // own is the profile of a client that is a program of the reader's: there is no other.
-const own = "own"
+const own = result.Own
 
 // names tell the rows of a table apart: by the values of what varies, which head names
 // where that is little, or else by their labels.
@@ -27,7 +27,7 @@ func naming(p result.Plan, rows []row) (head string, of func(row) string) {
 	case several && len(others) == 0:
 		return "client", func(r row) string { return worker(rows, r) }
 	case several && len(others) == 1:
-		return "client, " + others[0].name, func(r row) string { return worker(rows, r) + ", " + others[0].of(r) }
+		return "client, " + others[0].name, func(r row) string { return worker(rows, r) + others[0].said(rows, r, ", ") }
 	case !several && len(axes) == 1:
 		return axes[0].name, axes[0].of
 	}
@@ -109,10 +109,21 @@ func fullName(p result.Plan, rows []row, r row) string {
 	name := worker(rows, r)
 	for _, a := range without(p.Axes, "client", "profile") {
 		if of := func(r row) string { return r.Values[a.Name] }; varies(rows, of) {
-			name += ", " + a.Name + "=" + of(r)
+			name += axis{name: a.Name, of: of}.said(rows, r, ", "+a.Name+"=")
 		}
 	}
 	return name
+}
+
+// said is the value of a row behind what introduces it; nothing where the row's client is
+// never told one.
+func (a axis) said(rows []row, r row, before string) string {
+	for _, other := range rows {
+		if other.Client == r.Client && a.of(other) != own {
+			return before + a.of(r)
+		}
+	}
+	return ""
 }
 
 // namesOfAll tell all rows of a report apart, by their index.
