@@ -258,6 +258,25 @@ func TestWorkersThatStopLoseNothing(t *testing.T) {
 	s.once(n)
 }
 
+// A connection that waits at the tail is given a partition that has records: they are not
+// waited for as long as the tail is.
+func TestAPartitionThatComesIsReadAtOnce(t *testing.T) {
+	cluster := fake(t, 2)
+	fill(t, cluster, 0, 1000, 2)
+	c := open(t, cluster, ConsumerConfig{Assign: all(2, 0), Connections: 1, FetchMaxWait: 20 * time.Second})
+	began := time.Now()
+	for range 5 {
+		see(t).until(c, 500)
+		time.Sleep(20 * time.Millisecond) // until it waits
+		if err := c.Seek(map[int32]int64{0: Earliest}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
+
 func TestSeekGoesElsewhereAtOnce(t *testing.T) {
 	cluster := fake(t, 4)
 	fill(t, cluster, 0, 4000, 4)

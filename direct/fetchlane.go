@@ -38,7 +38,7 @@ type lane struct {
 	mine      []*assignment
 	changed   bool // mine is not what the plan knows
 	waiting   bool // a fetch is under way that the broker may hold back
-	interrupt bool
+	interrupt bool // stop closes the connection
 	conn      *wire.Conn
 	eager     bool // it may look for what is about to come
 
@@ -172,7 +172,7 @@ func (l *lane) compose() *flight {
 	l.asked++
 	f.correlation = l.asked
 	l.plan.write(&l.request, f)
-	l.interrupt, l.waiting = false, f.held
+	l.waiting = l.plan.held()
 	l.eager = c.spare && c.fetching() == 1
 	return f
 }
@@ -233,8 +233,8 @@ func (l *lane) absorb(h head, f *flight, r *response) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l.waiting = false
 	l.plan.land()
+	l.waiting = l.plan.held()
 	if h.err != nil {
 		return l.refused(h.err)
 	}
@@ -315,7 +315,7 @@ func (l *lane) end(ctx context.Context, err error) {
 	c.attention.set()
 }
 
-// stop ends a wait for records that are not wanted any more; c.mu is held.
+// stop ends a wait for records where others are wanted now; c.mu is held.
 func (l *lane) stop() {
 	if l.waiting && l.conn != nil && !l.interrupt {
 		l.interrupt = true

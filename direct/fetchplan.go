@@ -1,6 +1,7 @@
 package direct
 
 import (
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -164,6 +165,11 @@ func (p *fetchPlan) behind(s *slot) bool {
 // alone says whether a fetch is under way that has none beside it.
 func (p *fetchPlan) alone() bool {
 	return len(p.flights) > 0 && (p.flights[0].held || p.flights[0].inSession)
+}
+
+// held says whether a fetch is under way whose answer may be held back.
+func (p *fetchPlan) held() bool {
+	return slices.ContainsFunc(p.flights, func(f *flight) bool { return f.held })
 }
 
 // flight is one to be filled in.

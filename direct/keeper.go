@@ -286,17 +286,18 @@ func (c *Consumer) place(ctx context.Context, v *view, all []sought) {
 		l := c.laneFor(ctx, led.broker, v.brokers[led.broker])
 		s.lane = l
 		l.mine, l.changed = append(l.mine, s.assignment), true
+		l.stop() // it would look for this one only after the wait
 		l.wake.set()
 	}
 }
 
-// laneFor is the lane of a broker with the fewest partitions, a new one as long as there
-// may be another; c.mu is held.
+// laneFor is the lane of a broker with the fewest partitions, of those that have as few one
+// that does not wait, a new one as long as there may be another; c.mu is held.
 func (c *Consumer) laneFor(ctx context.Context, broker int32, address string) *lane {
 	lanes := c.lanes[broker]
 	var least *lane
 	for _, l := range lanes {
-		if least == nil || len(l.mine) < len(least.mine) {
+		if least == nil || len(l.mine) < len(least.mine) || len(l.mine) == len(least.mine) && least.waiting {
 			least = l
 		}
 	}
