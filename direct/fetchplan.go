@@ -108,8 +108,11 @@ func (p *fetchPlan) adopt(mine []*assignment) {
 
 // next plans a fetch. It is nil where there is nothing to ask for now.
 func (p *fetchPlan) next(now time.Time, longest time.Duration) *flight {
+	if len(p.flights) == flightsAtOnce || p.alone() {
+		return nil // before all partitions are looked at, which may be thousands
+	}
 	wanted, behind, backlog := p.survey()
-	if wanted == 0 || len(p.flights) == flightsAtOnce || p.alone() {
+	if wanted == 0 {
 		return nil
 	}
 	look := behind == 0 || wanted > behind && now.Sub(p.lookedAt) >= tailEvery
