@@ -56,7 +56,10 @@ func (a *assignment) done() bool { return a.handed >= a.end }
 // rewind makes fetching go on elsewhere; answers under way are dropped.
 func (a *assignment) rewind(to int64) {
 	a.generation++
-	a.next, a.high = to, -1
+	if to < 0 || to > a.high {
+		a.high = -1
+	}
+	a.next = to
 }
 
 // trouble takes it from its lane; the keeper finds another one, the later the more

@@ -300,12 +300,13 @@ func (c *Consumer) Seek(offsets map[int32]int64) error {
 		if to < 0 {
 			c.withdraw(a)
 		}
-		if a.lane != nil {
-			a.lane.stop()
-			a.lane.wake.set()
+		if a.lane == nil {
+			c.attention.set()
+			continue
 		}
+		a.lane.stop()
+		a.lane.wake.set()
 	}
-	c.attention.set()
 	return nil
 }
 

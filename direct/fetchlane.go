@@ -233,7 +233,7 @@ func (l *lane) absorb(h head, f *flight, r *response) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l.plan.land()
+	l.plan.land(time.Now())
 	l.waiting = l.plan.held()
 	if h.err != nil {
 		return l.refused(h.err)

@@ -14,6 +14,9 @@ const (
 	// tailEvery is how often the others, that have been read to their end, are looked at
 	// while some have a backlog.
 	tailEvery = 10 * time.Millisecond
+	// looksAreOneIn bounds what these looks take of the time: of thousands of partitions
+	// one keeps the broker busy for 5 ms and more.
+	looksAreOneIn = 10
 	// flightsAtOnce is how many fetches are under way, each of other partitions: the broker
 	// takes up the second as soon as it has sent its answer to the first.
 	flightsAtOnce = 2
@@ -50,6 +53,7 @@ type flight struct {
 	// that was asked for, held that this is to be expected.
 	wait time.Duration
 	held bool
+	look bool  // at the tails, beside a backlog
 	sent int32 // correlation on the connection
 }
 
@@ -68,7 +72,8 @@ type fetchPlan struct {
 	sessionID, sessionEpoch int32
 	// noSessions: the broker keeps none.
 	noSessions bool
-	lookedAt   time.Time // at the tails
+	lookedAt   time.Time     // at the tails
+	lookTook   time.Duration // the last look beside a backlog, until its answer was here
 	// most and partitionMost are how many bytes an answer may hold, and of one partition;
 	// with less than least the broker waits.
 	most, partitionMost, least int64
@@ -111,11 +116,12 @@ func (p *fetchPlan) next(now time.Time, longest time.Duration) *flight {
 	if len(p.flights) == flightsAtOnce || p.alone() {
 		return nil // before all partitions are looked at, which may be thousands
 	}
-	wanted, behind, backlog := p.survey()
+	due := now.Sub(p.lookedAt) >= max(tailEvery, looksAreOneIn*p.lookTook)
+	wanted, behind, backlog := p.survey(due)
 	if wanted == 0 {
 		return nil
 	}
-	look := behind == 0 || wanted > behind && now.Sub(p.lookedAt) >= tailEvery
+	look := behind == 0 || due && wanted > behind
 	sessions := look && len(p.slots) > namedAtOnce && !p.noSessions
 	if len(p.flights) > 0 && (behind == 0 || sessions) {
 		return nil // which is for all of them: when those under way are back
@@ -140,22 +146,28 @@ func (p *fetchPlan) next(now time.Time, longest time.Duration) *flight {
 	if behind == 0 {
 		f.wait, f.held = longest, expected < max(1, p.least)
 	}
+	f.look = look && !f.held
 	p.flights = append(p.flights, f)
 	return f
 }
 
 // survey counts what can be asked for, what of it has a backlog, and how many bytes that
-// is. Where answers bring nothing in spite of it, the broker is left to say when there is
-// something.
-func (p *fetchPlan) survey() (wanted, behind int, backlog int64) {
-	for _, s := range p.slots {
+// is; not the whole, where the backlog is more than two fetches take. Where answers bring
+// nothing in spite of it, the broker is left to say when there is something.
+func (p *fetchPlan) survey(whole bool) (wanted, behind int, backlog int64) {
+	for i := range p.slots {
+		s := p.slots[(p.turn+i)%len(p.slots)]
 		if !s.a.wanted() {
 			continue
 		}
 		wanted++
-		if p.behind(s) {
-			behind++
-			backlog += p.expected(s)
+		if !p.behind(s) {
+			continue
+		}
+		behind++
+		backlog += p.expected(s)
+		if !whole && behind > namedAtOnce && backlog >= flightsAtOnce*p.most {
+			break
 		}
 	}
 	return wanted, behind, backlog
@@ -187,8 +199,11 @@ func (p *fetchPlan) flight() *flight {
 }
 
 // land takes the oldest flight in: its partitions may be named again.
-func (p *fetchPlan) land() {
+func (p *fetchPlan) land(now time.Time) {
 	f := p.flights[0]
+	if f.look {
+		p.lookTook = now.Sub(p.lookedAt)
+	}
 	for _, s := range f.named {
 		s.flying = false
 	}
@@ -233,7 +248,7 @@ func (p *fetchPlan) expected(s *slot) int64 {
 func (p *fetchPlan) nameBacklog(f *flight, backlog int64) (expected int64) {
 	budget := p.most
 	if backlog >= dividedFrom {
-		budget = min(p.most, backlog/2)
+		budget = min(p.most, backlog/flightsAtOnce)
 	}
 	for i := 0; i < len(p.slots) && len(f.named) < namedAtOnce && expected < budget; i++ {
 		s := p.slots[(p.turn+i)%len(p.slots)]

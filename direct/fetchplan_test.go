@@ -90,7 +90,7 @@ func readThrough(t *rapid.T, backlog []int64, fits int, sessions bool) (fetches 
 		if f.wait > 0 && brought == 0 && unread() {
 			t.Fatalf("the broker was left to wait while %v have a backlog", backlog)
 		}
-		p.land()
+		p.land(now)
 		p.brought(brought, brought)
 		if f.inSession {
 			p.answered(session)
@@ -117,6 +117,47 @@ func TestEveryPartitionHasItsTurn(t *testing.T) {
 	})
 }
 
+// Beside a backlog the tails are looked at every ten milliseconds, and less often where a
+// look takes long.
+func TestLooksAtTheTailTakeATenthOfTheTime(t *testing.T) {
+	for _, takes := range []time.Duration{100 * time.Microsecond, time.Millisecond, 20 * time.Millisecond} {
+		p := fetchPlan{most: 1 << 20, partitionMost: 1 << 20, recordBytes: 100}
+		var mine []*assignment
+		for id := range int32(100) {
+			a := newAssignment(id, 0, forever)
+			if a.high = 1 << 40; id%2 == 0 {
+				a.high = 0
+			}
+			mine = append(mine, a)
+		}
+		p.adopt(mine)
+		began := time.Unix(1000, 0)
+		now, looks := began, 0
+		for now.Sub(began) < 5*time.Second {
+			for f := p.next(now, time.Second); f != nil; f = p.next(now, time.Second) {
+				if f.wait > 0 {
+					t.Fatal("the broker may wait, with a backlog")
+				}
+			}
+			look := p.flights[0].inSession
+			if now = now.Add(time.Millisecond); look {
+				looks++
+				now = now.Add(takes - time.Millisecond)
+			}
+			p.land(now)
+			p.brought(1<<20, 10_000)
+			if look {
+				p.answered(77)
+			}
+		}
+		share := float64(looks) * takes.Seconds() / now.Sub(began).Seconds()
+		often := float64(looks) / now.Sub(began).Seconds()
+		if share > 0.11 || often > 100 || often < 70 && share < 0.09 {
+			t.Errorf("looks of %v came %.0f times a second and took %.2f of the time", takes, often, share)
+		}
+	}
+}
+
 func TestATailIsNamedOnce(t *testing.T) {
 	var p fetchPlan
 	var mine []*assignment
@@ -133,7 +174,7 @@ func TestATailIsNamedOnce(t *testing.T) {
 		if f == nil || !f.inSession || f.wait != time.Second || len(f.named) != wantNamed || len(p.forget) != wantForgotten {
 			t.Errorf("%+v, %d forgotten", f, len(p.forget))
 		}
-		p.land()
+		p.land(now)
 		p.answered(77)
 	}
 	plan(100, 0)
@@ -232,8 +273,8 @@ func TestABacklogIsFetchedByTurns(t *testing.T) {
 	if f := p.next(now, time.Second); f != nil {
 		t.Errorf("a third is under way: %+v", f)
 	}
-	p.land()
-	p.land()
+	p.land(now)
+	p.land(now)
 	for _, a := range mine {
 		a.next = a.high
 	}
