@@ -26,6 +26,10 @@ for suite in $suites; do
 	{
 		echo
 		(cd "$work" && ./redline compare "$run")
+		if [[ $suite == direct-growth-partitions ]]; then # what 2,000 of them cost more than 8
+			echo
+			(cd "$work" && ./redline compare "$run:client=direct,partitions=8" "$run:client=direct,partitions=2000")
+		fi
 		echo "$suite took $((SECONDS - began)) s"
 	} | tee -a "$out/$suite.txt"
 	cp "$work/runs/$run/report.html" "$out/$suite.html"

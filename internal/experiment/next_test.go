@@ -172,3 +172,19 @@ func TestWhatIsNotRepeatedIsNotAskedForAgain(t *testing.T) {
 		t.Errorf("then comes trial %d", number)
 	}
 }
+
+func TestATopicWithLessThanHalfIsNamed(t *testing.T) {
+	r := &Run{Plan: result.Plan{FillBytes: 100_000_000, FillTime: time.Minute}}
+	arm := result.Arm{Workload: result.Consume, Setting: result.Setting{Partitions: 2000, RecordBytes: 100}}
+	if note := r.fewer(arm, 499_999); note != "the topic held 499,999 of the 1,000,000 records planned, after 1m0s of filling it" {
+		t.Error(note)
+	}
+	mine := &Run{Plan: result.Plan{FillBytes: 100_000_000, Topic: "mine"}}
+	written := arm
+	written.Workload = result.Produce
+	for _, note := range []string{r.fewer(arm, 500_000), mine.fewer(arm, 1), r.fewer(written, 0)} {
+		if note != "" {
+			t.Error(note)
+		}
+	}
+}

@@ -185,6 +185,9 @@ func (r *Run) try(ctx context.Context, planned result.Planned) (result.Trial, er
 	spec := r.spec(arm, topic)
 	trial, err := execute(within, spec, r.screen.now)
 	trial.Topic, trial.Held = topic.name, held(topic.ranges)
+	if note := r.fewer(arm, trial.Held); note != "" {
+		trial.Notes = append(trial.Notes, note)
+	}
 	if err == nil {
 		if err = r.judgeGenerator(within, spec, &trial); err != nil {
 			trial.Error = err.Error()
@@ -360,10 +363,20 @@ func (r *Run) topicNumber() int {
 	return r.numbers
 }
 
-// fillTime bounds the filling of a topic, more so in a plan that has little time.
+// fillTime bounds the filling of a topic.
 func (r *Run) fillTime() time.Duration {
 	if r.Plan.FillTime > 0 {
-		return min(r.Plan.FillTime, mostFillTime)
+		return r.Plan.FillTime
 	}
-	return mostFillTime
+	return usualFillTime
+}
+
+// fewer says that a topic of ours holds less than half of what it was to hold, empty
+// where it does not: then other things cost than were asked about.
+func (r *Run) fewer(arm result.Arm, held int64) string {
+	planned := plan.ShapeOf(arm).Records(r.Plan.FillBytes)
+	if arm.Workload != result.Consume || r.Plan.Topic != "" || held >= planned/2 {
+		return ""
+	}
+	return fmt.Sprintf("the topic held %s of the %s records planned, after %s of filling it", term.Count(held), term.Count(planned), r.fillTime())
 }

@@ -202,8 +202,8 @@ func (t *topics) filled(ctx context.Context, arm result.Arm) (*topic, error) {
 	return made, t.look(ctx, made)
 }
 
-// mostFillTime bounds how long one topic is filled.
-const mostFillTime = 10 * time.Second
+// usualFillTime bounds how long one topic is filled, where the plan does not say.
+const usualFillTime = 10 * time.Second
 
 // largeRecord is the size of values, in bytes, from which on the batches of the tuned
 // profile may not hold one; those of a MiB do, and brokers take them by default.

@@ -182,3 +182,23 @@ func TestShortWindowsOfABurstyClientAreDoubted(t *testing.T) {
 		t.Errorf("%+v %q", p.Timing, p.Notes)
 	}
 }
+
+// Whose size is stated is filled for longer, where there is no time to keep within.
+func TestAStatedFillTakesItsTime(t *testing.T) {
+	const read = "measure: [consume]\nquestion: x\naxes: {consumers: [1, 2]}\n"
+	for _, tt := range []struct {
+		yaml string
+		w    Want
+		want time.Duration
+	}{
+		{read, Want{}, 0},
+		{read + "fill: 64MiB", Want{}, time.Minute},
+		{read + "fill: 64MiB", Want{Time: 5 * time.Minute}, 0},
+		{read + "fill: 64MiB\ntime: 5m", Want{}, 0},
+	} {
+		p, err := Make(parse(t, tt.yaml), tt.w)
+		if err != nil || p.FillTime != tt.want {
+			t.Errorf("%q %+v: %v, %v", tt.yaml, tt.w, p.FillTime, err)
+		}
+	}
+}

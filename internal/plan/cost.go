@@ -23,7 +23,7 @@ const (
 	eachNode    = 2.5  // every further node
 	fillBytes   = 100e6
 	fillRecords = 1e6 // a second, whichever is slower
-	fillAtMost  = 10  // after which a fill ends, see result.Plan.FillTime
+	fillAtMost  = 10  // after which a fill usually ends, see result.Plan.FillTime
 )
 
 // cost knows what the arms of a plan take in time and on the disk.

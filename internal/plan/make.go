@@ -80,9 +80,21 @@ func Make(q *Question, w Want) (result.Plan, error) {
 		Created: w.Created, Seed: w.Seed, Kafka: kafka,
 		Axes: q.Axes(), Combine: q.Combine, Arms: q.arms,
 		Rounds: b.rounds, RoundsWhy: why, Trials: b.trials[:b.rounds*b.arms],
-		Timing: b.timing, FillBytes: b.fill, Margin: orElse(w.Margin, q.Margin), Thresholds: q.Thresholds,
+		Timing: b.timing, FillBytes: b.fill, FillTime: q.fillTime(w), Margin: orElse(w.Margin, q.Margin), Thresholds: q.Thresholds,
 		Seconds: b.seconds(b.rounds), Disk: b.disk(b.fill), Notes: append(notes, b.doubts()...),
 	}, nil
+}
+
+// statedFillTime bounds the filling of a topic whose size the question states: a new
+// broker may need half of it until it has written to thousands of partitions once.
+const statedFillTime = time.Minute
+
+// fillTime is result.Plan.FillTime.
+func (q *Question) fillTime(w Want) time.Duration {
+	if q.FillBytes > 0 && orElse(w.Time, q.Time) == 0 {
+		return statedFillTime
+	}
+	return 0
 }
 
 // tried is the number of arms that can be tried.
