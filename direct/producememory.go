@@ -13,6 +13,9 @@ const (
 	// leastProduceClass is the smallest buffer, as a power of two. Others are 2, 4, 8 …
 	// times as large.
 	leastProduceClass = 12
+	// keptBetweenLooks is how many buffers come back between two looks for those that nobody
+	// needed meanwhile.
+	keptBetweenLooks = 1 << 14
 	// produceSlack is capacity beyond a buffer's size, which a batch.Builder keeps free.
 	produceSlack = 64
 )
@@ -21,7 +24,8 @@ const (
 func produceClass(n int) int { return 1 << max(leastProduceClass, bits.Len(uint(max(n-1, 0)))) }
 
 // produceMemory lends out batches with buffers, and bounds how many bytes are out. Those
-// that came back are lent again.
+// that came back are lent again, the last one first; what a stall made necessary and
+// nothing since is given up little by little.
 type produceMemory struct {
 	limit int
 	urge  func() // somebody waits: what lingers should go
@@ -33,6 +37,8 @@ type produceMemory struct {
 	closed  error
 	idle    int                     // bytes of
 	free    [bits.UintSize][][]byte // buffers by the power of two of their size
+	unused  [bits.UintSize]int      // the fewest of them since the last look
+	kept    int                     // since the last look
 	spare   []*produceBatch
 }
 
@@ -167,9 +173,11 @@ func (m *produceMemory) buffer(size int) []byte {
 		b := free[len(free)-1]
 		free[len(free)-1] = nil
 		m.free[class] = free[:len(free)-1]
+		m.unused[class] = min(m.unused[class], len(free)-1)
 		m.idle -= size
 		return b
 	}
+	m.unused[class] = 0
 	m.trim()
 	return make([]byte, 0, size+produceSlack)
 }
@@ -183,6 +191,21 @@ func (m *produceMemory) keep(b []byte) {
 	class := bits.TrailingZeros(uint(size))
 	m.free[class] = append(m.free[class], b)
 	m.idle += size
+	if m.kept++; m.kept == keptBetweenLooks {
+		m.kept = 0
+		m.release()
+	}
+}
+
+// release drops half of the buffers that nobody needed since it was last called, which are
+// the first of each size; m.mu is held.
+func (m *produceMemory) release() {
+	for class, free := range m.free {
+		n := (min(m.unused[class], len(free)) + 1) / 2
+		m.free[class] = slices.Delete(free, 0, n)
+		m.idle -= n << class
+		m.unused[class] = len(m.free[class])
+	}
 }
 
 // trim drops idle buffers, the largest first, until no more memory is held than lent at

@@ -43,6 +43,9 @@ func TestMemoryIsLentWithinItsLimit(t *testing.T) {
 				}
 				m.give(b)
 			}
+			if rapid.IntRange(0, 9).Draw(t, "look") == 0 {
+				m.release()
+			}
 			idle := 0
 			for _, free := range m.free {
 				for _, b := range free {
@@ -54,6 +57,39 @@ func TestMemoryIsLentWithinItsLimit(t *testing.T) {
 			}
 		}
 	})
+}
+
+// After a stall, in which much was out, memory is given up down to what is used; and what is
+// used is not given up.
+func TestWhatAStallNeededIsGivenUp(t *testing.T) {
+	const size, used = 1 << 20, 3
+	m := &produceMemory{limit: 64 << 20, urge: func() {}}
+	round := func(n int) {
+		var out []*produceBatch
+		for range n {
+			out = append(out, m.extra(size))
+		}
+		for _, b := range out {
+			m.give(b)
+		}
+	}
+	round(32)
+	if m.idle != 32*size {
+		t.Fatalf("%d bytes are kept of %d", m.idle, 32*size)
+	}
+	for range 8 * keptBetweenLooks {
+		round(used)
+	}
+	if m.idle != used*size {
+		t.Errorf("%d bytes are idle, where %d are used", m.idle, used*size)
+	}
+	if n := testing.AllocsPerRun(1, func() {
+		for range 10 * keptBetweenLooks {
+			m.give(m.extra(size))
+		}
+	}); n > 0 {
+		t.Errorf("%g allocations for a buffer that is there", n)
+	}
 }
 
 func TestThoseWhoWaitForMemoryAreServedInTurn(t *testing.T) {
