@@ -6,10 +6,11 @@ import (
 )
 
 const (
-	// slotsAtOnce are made together, so that few objects are made.
-	slotsAtOnce = 256
-	// returnedAtOnce slots go back to the sender together.
-	returnedAtOnce = 64
+	// slotsAtOnce are made together, so that few objects are made, and returnedAtOnce go
+	// back to the sender together.
+	slotsAtOnce, returnedAtOnce = 256, 64
+	// bytesAtOnce bounds how many of values these are.
+	bytesAtOnce = 1 << 20
 )
 
 // Slots are what a producer keeps of its records, S for each, from Record to its
@@ -18,6 +19,7 @@ const (
 type Slots[S any] struct {
 	size  int
 	begin func(s *S, own []byte)
+	most  int // as bytesAtOnce allows
 	made  [][]S
 	free  []*S
 	done  []*S // of Give
@@ -29,7 +31,7 @@ type Slots[S any] struct {
 // NewSlots makes slots with own bytes for a value of size; begin is told them once of
 // each slot.
 func NewSlots[S any](size int, begin func(s *S, own []byte)) *Slots[S] {
-	return &Slots[S]{size: size, begin: begin}
+	return &Slots[S]{size: size, begin: begin, most: max(1, bytesAtOnce/max(1, size))}
 }
 
 // Take gives a free slot, or makes some.
@@ -49,8 +51,8 @@ func (p *Slots[S]) Take() *S {
 }
 
 func (p *Slots[S]) grow() {
-	fresh := make([]S, slotsAtOnce)
-	values := make([]byte, slotsAtOnce*p.size)
+	fresh := make([]S, min(slotsAtOnce, p.most))
+	values := make([]byte, len(fresh)*p.size)
 	for i := range fresh {
 		p.begin(&fresh[i], values[i*p.size:(i+1)*p.size:(i+1)*p.size])
 		p.free = append(p.free, &fresh[i])
@@ -64,7 +66,7 @@ func (p *Slots[S]) Back(s *S) { p.free = append(p.free, s) }
 // Give puts a slot back, many at a time.
 func (p *Slots[S]) Give(s *S) {
 	p.done = append(p.done, s)
-	if len(p.done) < returnedAtOnce {
+	if len(p.done) < min(returnedAtOnce, p.most) {
 		return
 	}
 	p.mu.Lock()

@@ -39,6 +39,26 @@ func TestSlotsAreUsedAgain(t *testing.T) {
 	}
 }
 
+// 256 values of 100 MB at once were more than a machine has.
+func TestSlotsOfLargeValuesAreMadeOneByOne(t *testing.T) {
+	for _, tt := range []struct{ size, most int }{{0, slotsAtOnce}, {100, slotsAtOnce}, {100_000, 10}, {bytesAtOnce, 1}, {5 * bytesAtOnce, 1}} {
+		slots := NewSlots(tt.size, func(s *slotted, own []byte) { s.own = own })
+		var out []*slotted
+		for range tt.most {
+			out = append(out, slots.Take())
+		}
+		if len(slots.made) != 1 || len(slots.made[0]) != tt.most {
+			t.Errorf("%d bytes each: made %d times, want once %d slots", tt.size, len(slots.made), tt.most)
+		}
+		for _, s := range out {
+			slots.Give(s)
+		}
+		if slots.Take(); len(slots.made) != 1 {
+			t.Errorf("%d bytes each: %d slots that came back were not used again", tt.size, tt.most)
+		}
+	}
+}
+
 func TestRoomIsLeftFreeForASenderThatWaits(t *testing.T) {
 	for _, tt := range []struct {
 		room                          Room

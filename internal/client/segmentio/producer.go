@@ -23,14 +23,38 @@ type slot struct {
 	_ [128 - 112]byte
 }
 
-// block is slots that are made together, with RecordSize bytes for each.
+// block is slots that are made together, with RecordSize bytes for each: in values, or in
+// large, where each is made when it is first used.
 type block struct {
 	slots  [slotsAtOnce]slot
 	values []byte
+	large  [][]byte
 }
 
-// slotsAtOnce are made together, so that few objects are made.
-const slotsAtOnce = 256
+const (
+	// slotsAtOnce are made together, so that few objects are made.
+	slotsAtOnce = 256
+	// bytesAtOnce bounds how many of values these are.
+	bytesAtOnce = 1 << 20
+)
+
+func newBlock(size int) *block {
+	if slotsAtOnce*size > bytesAtOnce {
+		return &block{large: make([][]byte, slotsAtOnce)}
+	}
+	return &block{values: make([]byte, slotsAtOnce*size)}
+}
+
+// own are the size bytes of a slot.
+func (b *block) own(at, size int) []byte {
+	if b.large == nil {
+		return b.values[at*size : (at+1)*size : (at+1)*size]
+	}
+	if b.large[at] == nil {
+		b.large[at] = make([]byte, size)
+	}
+	return b.large[at]
+}
 
 type producer struct {
 	writer      *kafka.Writer
@@ -120,7 +144,7 @@ func (p *producer) Record() *client.Record {
 	b := p.blocks[number/slotsAtOnce]
 	at := int(number % slotsAtOnce)
 	r := &b.slots[at].record
-	own := b.values[at*p.size : (at+1)*p.size : (at+1)*p.size]
+	own := b.own(at, p.size)
 	if p.size == 0 || len(r.Value) != p.size || &r.Value[0] != &own[0] {
 		r.Value = own
 	}
@@ -148,7 +172,7 @@ func (p *producer) slot() int32 {
 }
 
 func (p *producer) grow() {
-	fresh := &block{values: make([]byte, slotsAtOnce*p.size)}
+	fresh := newBlock(p.size)
 	for i := range fresh.slots {
 		s := &fresh.slots[i]
 		s.number = int32(len(p.blocks)*slotsAtOnce + i)
