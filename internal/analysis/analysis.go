@@ -99,6 +99,17 @@ func reasons(trials []result.Trial) string {
 	return strings.Join(kinds, "; ")
 }
 
+// busy warns of other work that was there from the beginning, which no trial is left out
+// for.
+func busy(sessions []result.Session) (all []string) {
+	for i, s := range sessions {
+		if s.Calibration.Foreign > notIdle {
+			all = append(all, fmt.Sprintf("the machine was not idle when sitting %d began: other work used up to %.2g CPUs, and what went on at that level later was taken for normal", i+1, s.Calibration.Foreign))
+		}
+	}
+	return all
+}
+
 // places warns of what changed between the sittings of a run, and of what its place
 // means for its figures.
 func places(sessions []result.Session) []string {
@@ -112,11 +123,7 @@ func places(sessions []result.Session) []string {
 			all = append(all, fmt.Sprintf("sitting %d was elsewhere than the first: %s", i+2, strings.Join(d, ", ")))
 		}
 	}
-	for i, s := range sessions {
-		if s.Calibration.Foreign > notIdle {
-			all = append(all, fmt.Sprintf("the machine was not idle when sitting %d began: other work used up to %.2g CPUs, and what went on at that level later was taken for normal", i+1, s.Calibration.Foreign))
-		}
-	}
+	all = append(all, busy(sessions)...)
 	if first.Storage == "none" {
 		all = append(all, "the null sink keeps nothing and is not Kafka: what limits here is the client alone")
 	}

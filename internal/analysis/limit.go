@@ -16,6 +16,7 @@ func Limit(run result.Run, report *result.LimitReport) {
 	report.Limit.Consume, report.Usage.Consume = side(run, result.Consume)
 	report.Limit.Produce, report.Usage.Produce = side(run, result.Produce)
 	report.Ladder = ladder(run)
+	report.Warnings = append(report.Warnings, busy(run.Sessions)...)
 	for _, t := range run.Trials {
 		report.Account = report.Account.Add(t.Account)
 		if run.Plan.Arms[t.Arm].Workload == result.Consume && t.Topic != "" {

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"strings"
 	"testing"
 
 	"redline/result"
@@ -37,5 +38,16 @@ func TestALimitsLadderStandsForItself(t *testing.T) {
 	}
 	if Limit(made(arms, 8, func(int, int) float64 { return 1 }), &r); r.Ladder != nil {
 		t.Error("a ladder out of nothing")
+	}
+}
+
+// Work of others that was there from the beginning costs no trial; it is said instead.
+func TestALimitOnABusyMachineSaysSo(t *testing.T) {
+	for foreign, want := range map[float64]int{0.1: 0, 1.02: 1} {
+		var report result.LimitReport
+		Limit(result.Run{Sessions: []result.Session{{Calibration: result.Calibration{Foreign: foreign}}}}, &report)
+		if len(report.Warnings) != want || want > 0 && !strings.Contains(report.Warnings[0], "other work used up to 1 CPUs") {
+			t.Errorf("%g CPUs of others: %q", foreign, report.Warnings)
+		}
 	}
 }
