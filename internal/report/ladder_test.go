@@ -70,3 +70,22 @@ func TestALongHeadingStandsAboveWhatItHeads(t *testing.T) {
 		}
 	}
 }
+
+// A rung is told of no fetch size: its name has none.
+func TestANameLeavesOutWhatARowHasNot(t *testing.T) {
+	p := result.Plan{Axes: []result.Axis{{Name: "connections"}, {Name: "fetch.max.bytes"}}}
+	var rows []row
+	for _, arm := range []result.Arm{
+		{Client: "direct", Values: map[string]string{"connections": "1", "fetch.max.bytes": "1048576"}},
+		{Client: "direct", Values: map[string]string{"connections": "8", "fetch.max.bytes": "4194304"}},
+		{Client: "franz", Values: map[string]string{"connections": "2"}},
+	} {
+		rows = append(rows, row{Row: result.Row{Arm: arm}})
+	}
+	if name := fullName(p, rows, rows[2]); name != "franz, connections=2" {
+		t.Error(name)
+	}
+	if name := fullName(p, rows, rows[1]); name != "direct, connections=8, fetch.max.bytes=4194304" {
+		t.Error(name)
+	}
+}

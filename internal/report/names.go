@@ -115,9 +115,12 @@ func fullName(p result.Plan, rows []row, r row) string {
 	return name
 }
 
-// said is the value of a row behind what introduces it; nothing where the row's client is
-// never told one.
+// said is the value of a row behind what introduces it; nothing where it has none, or where
+// its client is never told one.
 func (a axis) said(rows []row, r row, before string) string {
+	if a.of(r) == "" {
+		return ""
+	}
 	for _, other := range rows {
 		if other.Client == r.Client && a.of(other) != own {
 			return before + a.of(r)
