@@ -61,6 +61,7 @@ func newScene(tb testing.TB) *scene {
 
 // measure is a benchmark of one scene.
 func measure(b *testing.B, what func(*scene)) {
+	b.Helper()
 	s := newScene(b)
 	for b.Loop() {
 		what(s)
