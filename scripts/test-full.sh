@@ -22,7 +22,7 @@ fi
 
 log=$(mktemp)
 trap 'rm -f "$log" "$log.failed"' EXIT
-count() { grep -cE "^ *--- $1: " "$log" || true; }
+count() { grep -acE "^ *--- $1: " "$log" || true; }
 
 unformatted=$(gofmt -l $(git ls-files '*.go' 2>/dev/null || find . -name '*.go'))
 if [[ -n $unformatted ]]; then
@@ -47,11 +47,15 @@ JAVA_TOOL_OPTIONS=-XX:TieredStopAtLevel=1 REDLINE_TEST_KAFKA=1 REDLINE_TEST_BROW
 REDLINE_TEST_KAFKA=1 REDLINE_TEST_PYTHON=1 go test -v -parallel 4 -count=1 -timeout 20m ./test/kafka >>"$log" 2>&1 || status=$?
 ARTICLE_SCALE=100 scripts/article.sh >>"$log" 2>&1 || { echo "--- FAIL: scripts/article.sh" >>"$log"; status=1; }
 
-grep -E '^(ok|FAIL|panic|---? FAIL| +--- FAIL| +--- SKIP|--- SKIP)' "$log" || true
+grep -aE '^(ok|FAIL|panic|fatal error|signal|exit status|---? FAIL| +--- FAIL| +--- SKIP|--- SKIP)' "$log" || true
 if ((status)); then
-	# What a test has to say stands before the line that it failed.
+	# What a test has to say stands before the line that it failed. A process that was killed
+	# or died of the runtime has no such line, a package's is its last.
 	echo "----- the log around the failures"
-	grep -E -B60 -A20 '^ *--- FAIL|^panic|DATA RACE' "$log" >"$log.failed" || true
+	grep -aE -B60 -A20 '^ *--- FAIL|panic: |fatal error: |DATA RACE' "$log" >"$log.failed" || true
+	head -c 100000 "$log.failed"
+	echo "----- the ends of the packages that failed"
+	grep -aE -B60 $'^FAIL\t' "$log" >"$log.failed" || true
 	head -c 100000 "$log.failed"
 fi
 echo "$(count PASS) passed, $(count FAIL) failed, $(count SKIP) skipped"

@@ -3,15 +3,18 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +24,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"redline/internal/broker"
+	"redline/internal/runs"
+	"redline/result"
 )
 
 var update = flag.Bool("update", false, "write golden files and scripts anew")
@@ -61,6 +66,7 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       *update,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": cmdExits, "await": cmdAwait, "fetch": cmdFetch, "within": cmdWithin,
+			"rounds": cmdRounds,
 		},
 	})
 }
@@ -129,6 +135,50 @@ func cmdWithin(ts *testscript.TestScript, neg bool, args []string) {
 	cmdExits(ts, neg, args[1:])
 	if took := time.Since(began); took > bound {
 		ts.Fatalf("took %v, want at most %v", took, bound)
+	}
+}
+
+// cmdRounds wants that each setting that a limit confirmed was tried in so many rounds,
+// and that the best ones are told by exactly those of their rounds that count, as a busy
+// machine spoils some: rounds OUT.json RUNS ROUNDS
+func cmdRounds(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: rounds OUT.json RUNS ROUNDS")
+	}
+	want, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	var report result.LimitReport
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &report))
+	folder, err := runs.Existing(ts.MkAbs(args[1]))
+	ts.Check(err)
+	run, err := folder.Read(report.Run)
+	ts.Check(err)
+
+	tried, counted := map[int]map[int]bool{}, map[int]int{}
+	for _, trial := range run.Trials {
+		if trial.Stage != result.StageConfirm {
+			continue
+		}
+		if tried[trial.Arm] == nil {
+			tried[trial.Arm] = map[int]bool{}
+		}
+		tried[trial.Arm][trial.Round] = true
+		if trial.Counts() {
+			counted[trial.Arm]++
+		}
+	}
+	for arm, rounds := range tried {
+		if len(rounds) != want {
+			ts.Fatalf("arm %d was tried in %d rounds, want %d", arm, len(rounds), want)
+		}
+	}
+	for workload, best := range map[string]*result.Reached{"consume": report.Limit.Consume, "produce": report.Limit.Produce} {
+		arm := slices.IndexFunc(run.Plan.Arms, func(a result.Arm) bool {
+			return a.Workload == workload && maps.Equal(a.Setting.Properties, best.Settings.Properties)
+		})
+		if n := best.RecordsPerSecond.N; arm < 0 || n != counted[arm] || n == 0 {
+			ts.Fatalf("%s: the best is arm %d, told by %d rounds; %v count", workload, arm, n, counted)
+		}
 	}
 }
 
