@@ -17,7 +17,7 @@ const askWithin = 10 * time.Second
 // keep finds a lane for every partition without one, again and again until the consumer
 // ends, and tells the user what went wrong meanwhile.
 func (c *Consumer) keep(ctx context.Context) {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(atOnce)
 	defer timer.Stop()
 	for {
 		select {
@@ -28,7 +28,7 @@ func (c *Consumer) keep(ctx context.Context) {
 		}
 		c.reports.tell(c.cfg.OnError)
 		if wait := c.tend(ctx); wait >= 0 {
-			timer.Reset(wait)
+			timer.Reset(max(wait, atOnce))
 		}
 		c.reports.tell(c.cfg.OnError)
 	}

@@ -29,7 +29,7 @@ func (p *Producer) keep(ctx context.Context) {
 		}
 		wait := p.tend(ctx)
 		p.reports.tell(p.cfg.OnError)
-		timer.Reset(wait)
+		timer.Reset(max(wait, atOnce))
 	}
 }
 

@@ -86,7 +86,7 @@ func (l *producerLane) fill(ctx context.Context, r *produceRequest, timer *time.
 			}
 			wait = l.dueIn(now)
 		}
-		timer.Reset(wait)
+		timer.Reset(max(wait, atOnce))
 		select {
 		case <-l.wake:
 		case <-timer.C:

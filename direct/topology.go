@@ -70,7 +70,7 @@ func (t *topology) refresh(ctx context.Context, than *view) (*view, error) {
 	if last := t.latest(); last != nil && last != than {
 		return last, nil
 	}
-	wait := time.NewTimer(refreshEvery - time.Since(t.asked))
+	wait := time.NewTimer(max(refreshEvery-time.Since(t.asked), atOnce))
 	defer wait.Stop()
 	select {
 	case <-wait.C:
