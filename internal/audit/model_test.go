@@ -274,6 +274,26 @@ func TestRangeSetAgreesWithAMap(t *testing.T) {
 	})
 }
 
+func TestARunIsAddedAsItsNumbersAre(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.SampledFrom([]int{2, 3, 8, 1000}).Draw(t, "max")
+		runs, single := newRangeSet(limit), newRangeSet(limit)
+		for range rapid.IntRange(1, 20).Draw(t, "runs") {
+			x, n := rapid.Uint64Range(0, 150).Draw(t, "first"), rapid.IntRange(1, 20).Draw(t, "n")
+			if last := len(runs.spans) - 1; last >= 0 && rapid.Bool().Draw(t, "goes on") {
+				x = runs.spans[last].hi
+			}
+			runs.AddRun(x, n)
+			for i := range uint64(n) {
+				single.Add(x + i)
+			}
+			if !slices.Equal(runs.spans, single.spans) || runs.folded != single.folded {
+				t.Fatalf("%d from %d on: %+v, want %+v", n, x, runs, single)
+			}
+		}
+	})
+}
+
 func FuzzSeeTakesAnything(f *testing.F) {
 	f.Add(int64(0), []byte("hello"), []byte{})
 	f.Add(int64(-1), stamped(Stamp{Run: 1, Sequence: sequenceMask}, 1, 40)[0], make([]byte, 32))

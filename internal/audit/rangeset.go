@@ -48,6 +48,17 @@ func (s *RangeSet) Add(x uint64) bool {
 	return true
 }
 
+// AddRun puts n numbers from x on into the set.
+func (s *RangeSet) AddRun(x uint64, n int) {
+	if last := len(s.spans) - 1; last >= 0 && x == s.spans[last].hi {
+		s.spans[last].hi += uint64(n)
+		return
+	}
+	for i := range uint64(n) {
+		s.Add(x + i)
+	}
+}
+
 // fill adds x, which lies in the gap before spans[i].
 func (s *RangeSet) fill(i int, x uint64) {
 	left := i > 0 && s.spans[i-1].hi == x

@@ -57,19 +57,24 @@ func (w *Writer) Stamp(value []byte, bodyCRC uint32, time int64) uint64 {
 
 // Acked says that the broker has the record, at offset, or -1 where the
 // acknowledgement gives none. seq may be NoSequence.
-func (w *Writer) Acked(seq uint64, offset int64) {
+func (w *Writer) Acked(seq uint64, offset int64) { w.AckedRun(seq, 1, offset) }
+
+// AckedRun is Acked for n records that follow each other in sequence and in the log, such
+// as those of a batch; first and offset are those of the first one. n is 1 where there is
+// no sequence.
+func (w *Writer) AckedRun(first uint64, n int, offset int64) {
 	w.mu.Lock()
-	w.ackCount++
-	if seq != NoSequence {
-		w.acked.Add(seq)
+	defer w.mu.Unlock()
+	w.ackCount += int64(n)
+	if first != NoSequence {
+		w.acked.AddRun(first, n)
 	}
 	if offset >= 0 {
-		w.high = max(w.high, offset)
+		w.high = max(w.high, offset+int64(n)-1)
 		if w.low < 0 || offset < w.low {
 			w.low = offset
 		}
 	}
-	w.mu.Unlock()
 }
 
 // Failed says that the record was provably never appended.

@@ -104,9 +104,11 @@ func (g *Generator) fill(value []byte, partition int32, now int64) []byte {
 // audit.NoSequence where it has no stamp: what Acked, Failed and Indeterminate want.
 func (g *Generator) Sequence() uint64 { return g.sequence }
 
-// Acked accounts a record that the broker has, at offset, or -1 if not known.
-func (g *Generator) Acked(partition int32, sequence uint64, offset int64) {
-	g.writers[partition].Acked(sequence, offset)
+// Acked accounts n records that the broker has, which follow each other in sequence from
+// first on and in the log from offset on, or -1 if that is not known. n is 1 where records
+// have no stamp.
+func (g *Generator) Acked(partition int32, first uint64, n int, offset int64) {
+	g.writers[partition].AckedRun(first, n, offset)
 }
 
 // Failed accounts a record that was provably never appended.

@@ -66,7 +66,7 @@ func TestEveryRecordIsAccountedWhenReadBack(t *testing.T) {
 				if len(v) != c.Size {
 					t.Fatalf("%d bytes, want %d", len(v), c.Size)
 				}
-				g.Acked(p, g.Sequence(), end[p])
+				g.Acked(p, g.Sequence(), 1, end[p])
 				r := l.Reader(p)
 				r.Begin(0)
 				r.See(end[p], v)
@@ -91,7 +91,7 @@ func TestEveryOutcomeReachesTheLedger(t *testing.T) {
 			_, _, p := g.Next(value, 0)
 			switch {
 			case i < 3:
-				g.Acked(p, g.Sequence(), int64(i))
+				g.Acked(p, g.Sequence(), 1, int64(i))
 			case i < 5:
 				g.Failed(p, g.Sequence())
 			default:
@@ -241,7 +241,7 @@ func TestFileGivesItsLinesAsTheyAre(t *testing.T) {
 	for range 200 {
 		v, _, p := g.Next(nil, 0)
 		seen[string(v)] = true
-		g.Acked(p, g.Sequence(), 0)
+		g.Acked(p, g.Sequence(), 1, 0)
 	}
 	if len(seen) != 3 || !seen["one"] || !seen["thrée"] {
 		t.Errorf("lines %v", seen)

@@ -343,9 +343,10 @@ func (a *Acks) add(b Acks) {
 	a.Max = max(a.Max, b.Max)
 }
 
-func (a *Acks) one(bytes int, d time.Duration) {
-	a.Records++
-	a.Bytes += int64(bytes)
-	a.Sum += d
+// many adds n records of so many bytes each, whose latency was d.
+func (a *Acks) many(n int64, bytes int, d time.Duration) {
+	a.Records += n
+	a.Bytes += n * int64(bytes)
+	a.Sum += time.Duration(n) * d
 	a.Max = max(a.Max, d)
 }

@@ -68,10 +68,32 @@ type pending struct {
 	window    Acks
 	records   int   // since the last publication
 	published int64 // when that was, Unix nanoseconds
-	// now is the clock's last reading, for the record of this partition that was
-	// due at due: its neighbours were acknowledged with it.
-	now, due  int64
+	now       int64 // the clock's last reading, for the records of run
+	run       run
+}
+
+// run is acknowledged records that are accounted together, as one by one they would cost
+// more than their client: they were due at the same time, and follow each other in their
+// stream and in the log.
+type run struct {
 	partition int32
+	n, bytes  int // records, and bytes of each
+	due       int64
+	first     uint64 // sequence of the first record; the next one of NoSequence is none
+	offset    int64  // of the first record, or that of all, -1
+}
+
+// add makes a record be the next of the run, and says whether it is.
+func (s *run) add(r *client.Record, due int64) bool {
+	offset := s.offset
+	if offset >= 0 {
+		offset += int64(s.n)
+	}
+	if s.n == 0 || due != s.due || r.Partition != s.partition || r.Bytes != s.bytes || r.Tag != s.first+uint64(s.n) || r.Offset != offset {
+		return false
+	}
+	s.n++
+	return true
 }
 
 // What is pending is published after so many records or so long, whichever
@@ -167,37 +189,48 @@ func (t *thread) one(now int64) error {
 
 // acked is told by the client what became of a record.
 func (t *thread) acked(r *client.Record, err error) {
-	t.answered.Add(1)
 	p := &t.pending
 	due := r.Time.UnixNano()
-	if due != p.due || r.Partition != p.partition {
-		p.now, p.due, p.partition = t.producing.clock.now(), due, r.Partition
-	}
-	if err != nil {
-		t.lost(r, err)
-	} else {
-		t.generator.Acked(r.Partition, r.Tag, r.Offset)
-		t.count(r.Bytes, time.Duration(p.now-due))
+	if err != nil || !p.run.add(r, due) {
+		t.account()
+		if due != p.run.due || r.Partition != p.run.partition {
+			p.now = t.producing.clock.now()
+		}
+		p.run = run{partition: r.Partition, due: due}
+		if err != nil {
+			t.answered.Add(1)
+			t.lost(r, err)
+		} else {
+			p.run.n, p.run.bytes, p.run.first, p.run.offset = 1, r.Bytes, r.Tag, r.Offset
+		}
 	}
 	if p.records++; p.records >= publishRecords || p.now-p.published > int64(publishEvery) {
 		t.publish()
 	}
 }
 
-// count adds an acknowledged record.
-func (t *thread) count(bytes int, d time.Duration) {
+// account adds the records of the run, which is empty then.
+func (t *thread) account() {
 	p := &t.pending
-	t.latency.Observe(d)
-	p.total.one(bytes, d)
-	p.window.one(bytes, d)
+	s, n := &p.run, int64(p.run.n)
+	if n == 0 {
+		return
+	}
+	t.answered.Add(n)
+	t.generator.Acked(s.partition, s.first, s.n, s.offset)
+	d := time.Duration(p.now - s.due)
+	t.latency.ObserveN(d, n)
+	p.total.many(n, s.bytes, d)
+	p.window.many(n, s.bytes, d)
 	p.lastAck = time.Duration(p.now - t.producing.clock.unix)
-	if t.warmup > 0 && p.total.Records > t.warmup {
+	if after := min(n, p.total.Records-t.warmup); t.warmup > 0 && after > 0 {
 		if p.afterWarmup.Records == 0 {
 			p.steadySince = p.lastAck
 		}
-		p.afterWarmup.one(bytes, d)
-		t.steady.Observe(d)
+		p.afterWarmup.many(after, s.bytes, d)
+		t.steady.ObserveN(d, after)
 	}
+	s.n = 0
 }
 
 // lost notes a record that was not acknowledged.
@@ -215,6 +248,7 @@ func (t *thread) lost(r *client.Record, err error) {
 // publish lets others see what is pending. It is called by the acknowledging
 // goroutine, and by others when no acknowledgement is to come.
 func (t *thread) publish() {
+	t.account()
 	t.mu.Lock()
 	t.published = t.pending.counts
 	t.window.add(t.pending.window)
