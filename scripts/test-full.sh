@@ -52,7 +52,7 @@ if ((status)); then
 	# What a test has to say stands before the line that it failed. A process that was killed
 	# or died of the runtime has no such line, a package's is its last.
 	echo "----- the log around the failures"
-	grep -aE -B60 -A20 '^ *--- FAIL|panic: |fatal error: |DATA RACE' "$log" >"$log.failed" || true
+	grep -aE -B60 -A20 '^ *--- FAIL|^ +FAIL: |panic: |fatal error: |DATA RACE' "$log" >"$log.failed" || true
 	head -c 100000 "$log.failed"
 	echo "----- the ends of the packages that failed"
 	grep -aE -B60 $'^FAIL\t' "$log" >"$log.failed" || true

@@ -174,7 +174,8 @@ func cmdRounds(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	for workload, best := range map[string]*result.Reached{"consume": report.Limit.Consume, "produce": report.Limit.Produce} {
 		arm := slices.IndexFunc(run.Plan.Arms, func(a result.Arm) bool {
-			return a.Workload == workload && maps.Equal(a.Setting.Properties, best.Settings.Properties)
+			return a.Workload == workload && a.Values["connections"] == strconv.Itoa(best.Settings.Connections) &&
+				maps.Equal(a.Setting.Properties, best.Settings.Properties)
 		})
 		if n := best.RecordsPerSecond.N; arm < 0 || n != counted[arm] || n == 0 {
 			ts.Fatalf("%s: the best is arm %d, told by %d rounds; %v count", workload, arm, n, counted)
