@@ -33,7 +33,8 @@ func (p *Producer) keep(ctx context.Context) {
 	}
 }
 
-// tend returns after how long it is to be called again at the latest.
+// tend returns after how long it is to be called again at the latest, at once if that is
+// not above 0.
 func (p *Producer) tend(ctx context.Context) time.Duration {
 	due := p.seekers(p.now())
 	aged := p.now()-p.viewed >= int64(p.viewAge) // so partitions that are added are found
@@ -114,7 +115,7 @@ func (p *Producer) soonest() time.Duration {
 		next = min(next, t.notBefore)
 		t.mu.Unlock()
 	}
-	return max(0, time.Duration(next-p.now()))
+	return time.Duration(next - p.now())
 }
 
 // postpone makes lanes be sought later.

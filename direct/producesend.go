@@ -105,14 +105,14 @@ func (l *producerLane) any() bool {
 	return len(l.ready)+len(l.linger) > 0
 }
 
-// dueIn is how long until an open batch is due.
+// dueIn is how long until an open batch is due, not above 0 where one is.
 func (l *producerLane) dueIn(now int64) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.linger) == 0 {
 		return time.Hour
 	}
-	return max(time.Duration(l.linger[0].due-now), 0)
+	return time.Duration(l.linger[0].due - now)
 }
 
 // compose puts a batch of each partition that has one into the request, in turn. Where

@@ -51,7 +51,7 @@ func (s *RangeSet) Add(x uint64) bool {
 // AddRun puts n numbers from x on into the set.
 func (s *RangeSet) AddRun(x uint64, n int) {
 	if last := len(s.spans) - 1; last >= 0 && x == s.spans[last].hi {
-		s.spans[last].hi += uint64(n)
+		s.Extend(x + uint64(n))
 		return
 	}
 	for i := range uint64(n) {

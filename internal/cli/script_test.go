@@ -173,6 +173,9 @@ func cmdRounds(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	for workload, best := range map[string]*result.Reached{"consume": report.Limit.Consume, "produce": report.Limit.Produce} {
+		if best == nil {
+			ts.Fatalf("%s was not measured", workload)
+		}
 		arm := slices.IndexFunc(run.Plan.Arms, func(a result.Arm) bool {
 			return a.Workload == workload && a.Values["connections"] == strconv.Itoa(best.Settings.Connections) &&
 				maps.Equal(a.Setting.Properties, best.Settings.Properties)

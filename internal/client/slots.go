@@ -19,7 +19,7 @@ const (
 type Slots[S any] struct {
 	size  int
 	begin func(s *S, own []byte)
-	most  int // as bytesAtOnce allows
+	most  int // made at once
 	made  [][]S
 	free  []*S
 	done  []*S // of Give
@@ -31,7 +31,7 @@ type Slots[S any] struct {
 // NewSlots makes slots with own bytes for a value of size; begin is told them once of
 // each slot.
 func NewSlots[S any](size int, begin func(s *S, own []byte)) *Slots[S] {
-	return &Slots[S]{size: size, begin: begin, most: max(1, bytesAtOnce/max(1, size))}
+	return &Slots[S]{size: size, begin: begin, most: max(1, min(slotsAtOnce, bytesAtOnce/max(1, size)))}
 }
 
 // Take gives a free slot, or makes some.
@@ -51,7 +51,7 @@ func (p *Slots[S]) Take() *S {
 }
 
 func (p *Slots[S]) grow() {
-	fresh := make([]S, min(slotsAtOnce, p.most))
+	fresh := make([]S, p.most)
 	values := make([]byte, len(fresh)*p.size)
 	for i := range fresh {
 		p.begin(&fresh[i], values[i*p.size:(i+1)*p.size:(i+1)*p.size])
